@@ -1,0 +1,3 @@
+"""Moorage, a private container registry that you run yourself."""
+
+__version__ = "0.1.0"

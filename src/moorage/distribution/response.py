@@ -1,0 +1,67 @@
+"""An answer of the data plane, and how it is sent."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from moorage.distribution.request import Scope, Send
+
+_VERSION = ("Docker-Distribution-Api-Version", "registry/2.0")
+# What lies here was made by others: no browser may guess its type or run it.
+_UNTRUSTED = (("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "sandbox; default-src 'none'"))
+# Bytes over all Warning headers of an answer (distribution-spec, "Warnings").
+_MOST_WARNING = 4096
+
+
+@dataclass(slots=True)
+class Response:
+    """Status, headers and one of: bytes, a whole file, or a stream of `length` bytes."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    path: Path | None = None
+    stream: AsyncIterator[bytes] | None = None
+    length: int | None = None
+
+    async def send(self, scope: Scope, send: Send, warnings: list[str]) -> None:
+        """Send it all; to HEAD the headers alone, which are those of GET."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self._raw_headers(warnings)})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        elif self.path is not None:
+            await send({"type": "http.response.pathsend", "path": str(self.path)})
+        elif self.stream is not None:
+            async for data in self.stream:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await send({"type": "http.response.body", "body": self.body})
+
+    def _raw_headers(self, warnings: list[str]) -> list[tuple[bytes, bytes]]:
+        headers = [_VERSION, *_UNTRUSTED, *self.headers.items()]
+        if self.status not in {204, 304}:
+            headers.append(("Content-Length", str(len(self.body) if self.length is None else self.length)))
+        headers += [("Warning", text) for text in _warning_values(warnings)]
+        return [(key.lower().encode("ascii"), value.encode("latin-1", "replace")) for key, value in headers]
+
+
+def of_json(status: int, document: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a JSON document; its type stands alone, without a charset, as clients compare it."""
+    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return Response(status, {"Content-Type": "application/json"} | dict(headers or {}), body)
+
+
+def _warning_values(warnings: list[str]) -> list[str]:
+    """Write warnings as `299 - "text"`, as many as fit."""
+    values, room = [], _MOST_WARNING
+    for text in warnings:
+        printable = "".join(character if " " <= character <= "~" else "?" for character in text)
+        escaped = printable.replace("\\", "\\\\").replace('"', '\\"')
+        value = f'299 - "{escaped}"'
+        room -= len(value)
+        if room < 0:
+            break
+        values.append(value)
+    return values

@@ -1,0 +1,1 @@
+"""The background front: schedules and workflows that call use cases."""

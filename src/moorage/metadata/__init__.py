@@ -1,0 +1,1 @@
+"""The SQL truth: tables, migrations and one file a noun."""

@@ -1,0 +1,67 @@
+"""Repositories: born with their first commit."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from moorage.metadata.tables import registry, repository
+from moorage.model import Place, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryRow:
+    """Where a repository's name leads. `id` is None, and `public` False, while nothing was committed to it."""
+
+    registry_id: str
+    account_id: str
+    id: str | None
+    public: bool
+
+
+def locate(connection: sa.Connection, registry_name: str, name: str) -> RepositoryRow | None:
+    """Find a registry and, in it, a repository; None where there is no such registry."""
+    match = sa.and_(repository.c.registry_id == registry.c.id, repository.c.name == name)
+    columns = (registry.c.id, registry.c.account_id, repository.c.id, repository.c.public)
+    query = (
+        sa.select(*columns).select_from(registry.outerjoin(repository, match)).where(registry.c.name == registry_name)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else RepositoryRow(row[0], row[1], row[2], bool(row[3]))
+
+
+def ensure(connection: sa.Connection, place: Place, name: str, now: datetime) -> str:
+    """Return the repository's id, making the (private) repository where this is its first commit."""
+    if place.repository_id is not None:
+        return place.repository_id
+    repository_id = new_id()
+    values = {
+        "id": repository_id,
+        "registry_id": place.registry_id,
+        "name": name,
+        "public": False,
+        "created_at": now,
+    }
+    connection.execute(sa.insert(repository).values(values))
+    return repository_id
+
+
+def set_public(connection: sa.Connection, repository_id: str, *, public: bool) -> None:
+    """Let everybody pull from a repository, or its account's people only."""
+    connection.execute(sa.update(repository).where(repository.c.id == repository_id).values(public=public))
+
+
+def page(
+    connection: sa.Connection, accounts: Collection[str], after: tuple[str, str] | None, limit: int
+) -> list[tuple[str, str]]:
+    """List (registry, repository) names in order: those of some accounts and all public ones.
+
+    `after` is the last pair of the page before; the order is by registry first, as the index has it.
+    """
+    query = sa.select(registry.c.name, repository.c.name).join_from(registry, repository)
+    query = query.where(sa.or_(registry.c.account_id.in_(accounts), repository.c.public))
+    if after is not None:
+        query = query.where(sa.tuple_(registry.c.name, repository.c.name) > sa.tuple_(*map(sa.literal, after)))
+    query = query.order_by(registry.c.name, repository.c.name).limit(limit)
+    return [(row[0], row[1]) for row in connection.execute(query)]

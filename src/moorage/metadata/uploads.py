@@ -1,0 +1,58 @@
+"""Uploads under way. Commit, cancel and expiry each consume the row, so that only one of them happens."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from moorage.metadata.tables import upload
+from moorage.model import Upload
+
+_COLUMNS = (
+    upload.c.id,
+    upload.c.registry_id,
+    upload.c.repository,
+    upload.c.started_by,
+    upload.c.key,
+    upload.c.offset,
+    upload.c.epoch,
+    upload.c.algorithm,
+    upload.c.hash_state,
+    upload.c.expires_at,
+)
+
+
+def create(connection: sa.Connection, new: Upload, now: datetime) -> None:
+    """Add an upload."""
+    values = {column.name: getattr(new, column.name) for column in _COLUMNS}
+    connection.execute(sa.insert(upload).values(values | {"started_at": now}))
+
+
+def find(connection: sa.Connection, upload_id: str, now: datetime) -> Upload | None:
+    """Find an upload that has not expired."""
+    query = sa.select(*_COLUMNS).where(upload.c.id == upload_id, upload.c.expires_at > now)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Upload(*tuple(row))
+
+
+def take(connection: sa.Connection, seen: Upload) -> bool:
+    """Become the upload's one writer by raising its epoch; False where another request came first."""
+    change = sa.update(upload).where(upload.c.id == seen.id, upload.c.epoch == seen.epoch)
+    return connection.execute(change.values(epoch=upload.c.epoch + 1)).rowcount == 1
+
+
+def advance(connection: sa.Connection, seen: Upload, offset: int, hash_state: bytes | None) -> bool:
+    """Record what its writer has received; False where the upload is gone or has another writer."""
+    change = sa.update(upload).where(upload.c.id == seen.id, upload.c.epoch == seen.epoch)
+    return connection.execute(change.values(offset=offset, hash_state=hash_state)).rowcount == 1
+
+
+def consume(connection: sa.Connection, seen: Upload) -> bool:
+    """End the upload; False where it is gone or has another writer. Who gets True decides what becomes of its key."""
+    here = sa.and_(upload.c.id == seen.id, upload.c.epoch == seen.epoch)
+    return connection.execute(sa.delete(upload).where(here)).rowcount == 1
+
+
+def expired(connection: sa.Connection, now: datetime, limit: int) -> list[Upload]:
+    """Return uploads whose time is over, the oldest first."""
+    query = sa.select(*_COLUMNS).where(upload.c.expires_at <= now).order_by(upload.c.expires_at).limit(limit)
+    return [Upload(*tuple(row)) for row in connection.execute(query)]

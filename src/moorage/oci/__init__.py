@@ -1,0 +1,1 @@
+"""The OCI specifications as values: pure, standard library only."""

@@ -1,0 +1,1 @@
+"""Decisions: values in, values and reasons out; pure, with the time passed in."""

@@ -1,0 +1,51 @@
+"""One installation: what every use case works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from joserfc.jwk import ECKey, KeySet
+from sqlalchemy import Connection
+
+from moorage.metadata import installations
+from moorage.metadata.database import Database
+from moorage.registry.passwords import Passwords
+from moorage.storage.contract import BlobStore
+
+# What rows call the one store that there is; a name of its own each, once there are several.
+_STORE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The database, the store and what goes with them. `upload_lifetime` is how long an upload may take at most."""
+
+    id: str
+    database: Database
+    store: BlobStore
+    store_name: str
+    signing_keys: KeySet
+    passwords: Passwords
+    upload_lifetime: timedelta
+
+
+async def open_installation(
+    database: Database, make_store: Callable[[str], BlobStore], upload_lifetime: timedelta
+) -> Installation:
+    """Open what lies there, making its identity and signing key at the first start.
+
+    `make_store` is given the installation's id, by which a store of another one is told apart.
+    """
+
+    def identify(connection: Connection, now: datetime) -> tuple[str, list[tuple[str, str]]]:
+        identity = installations.find(connection)
+        if identity is None:
+            private_key = ECKey.generate_key("P-256").as_pem(private=True).decode("ascii")
+            identity = installations.create(connection, private_key, now)
+        return identity, installations.signing_keys(connection)
+
+    identity, keys = await database.write(identify)
+    imported = [ECKey.import_key(pem, {"kid": kid, "alg": "ES256", "use": "sig"}) for kid, pem in keys]
+    return Installation(
+        identity, database, make_store(identity), _STORE, KeySet(list(imported)), Passwords(), upload_lifetime
+    )

@@ -1,0 +1,280 @@
+"""Uploads: from the first request to the commit that makes their bytes a blob.
+
+Order is law: bytes, fsync of the object and its folder, the row, the answer. Only the row makes a blob, so whatever
+dies in between leaves an upload that can go on, or that expires together with its bytes.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from moorage.errors import (
+    BodyInterrupted,
+    DigestInvalid,
+    ObjectMissing,
+    RangeInvalid,
+    SizeInvalid,
+    StageBusy,
+    UploadUnknown,
+)
+from moorage.metadata import blobs, doomed_objects, repositories, uploads
+from moorage.model import Action, Caller, Upload, new_id
+from moorage.oci.digest import Digest
+from moorage.oci.ranges import ByteRange
+from moorage.oci.reference import RepositoryName
+from moorage.registry import access
+from moorage.registry.blobs import is_whole
+from moorage.registry.installation import Installation
+from moorage.registry.pouring import pour
+from moorage.storage.contract import Stage
+from moorage.storage.keys import new_key
+
+# Seconds that a request waits for the one before it to let go of the same upload.
+_WAIT = 5.0
+# Uploads that one turn of the expiry ends, so that it holds the writer only briefly.
+_BATCH = 100
+
+
+class ChunkRefused(RangeInvalid):
+    """A chunk that does not begin where the upload stands; the upload itself is unharmed and goes on."""
+
+    def __init__(self, message: str, upload: Upload) -> None:
+        """`upload` tells where the next chunk has to begin."""
+        super().__init__(message)
+        self.upload = upload
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes that arrive for an upload, and where they belong: `place` None means behind what is there."""
+
+    body: AsyncIterator[bytes]
+    place: ByteRange | None = None
+
+
+@dataclass(slots=True)
+class _Writing:
+    """An upload whose only writer is this request, and its locked object."""
+
+    upload: Upload
+    stage: Stage
+
+
+async def start(installation: Installation, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> Upload:
+    """Begin an upload, hashed by `algorithm` on its way in."""
+
+    def create(connection: Connection, now: datetime) -> Upload:
+        place = access.require(connection, now, caller, name, Action.PUSH)
+        upload = Upload(
+            id=new_id(),
+            registry_id=place.registry_id,
+            repository=name.repository,
+            started_by=place.actor,
+            key=new_key(),
+            offset=0,
+            epoch=0,
+            algorithm=algorithm,
+            hash_state=None,
+            expires_at=now + installation.upload_lifetime,
+        )
+        uploads.create(connection, upload, now)
+        return upload
+
+    return await installation.database.write(create, durable=False)
+
+
+async def status(installation: Installation, caller: Caller, name: RepositoryName, upload_id: str) -> Upload:
+    """Return how far an upload is."""
+
+    def look(connection: Connection, now: datetime) -> Upload:
+        return _find(connection, now, caller, name, upload_id)
+
+    return await installation.database.read(look)
+
+
+async def append(
+    installation: Installation, caller: Caller, name: RepositoryName, upload_id: str, chunk: Chunk
+) -> Upload:
+    """Add bytes to an upload; what came before a connection broke is kept."""
+    async with _writing(installation, caller, name, upload_id) as writing:
+        await _receive(installation, writing, chunk)
+        await _record(installation, writing)
+        return writing.upload
+
+
+async def finish(
+    installation: Installation, caller: Caller, name: RepositoryName, upload_id: str, digest: Digest, chunk: Chunk
+) -> None:
+    """Add the last bytes, and make the upload a blob of the repository.
+
+    Raises DigestInvalid, and forgets the upload, where the bytes are not those of `digest`.
+    """
+    async with _writing(installation, caller, name, upload_id) as writing:
+        await _receive(installation, writing, chunk)
+        actual = await writing.stage.digest(digest.algorithm)
+        if actual != digest:
+            await _discard(installation, writing.upload)
+            raise DigestInvalid(
+                f"provided digest did not match uploaded content: it is {actual}, not {digest}; upload it again"
+            )
+        await writing.stage.sync()
+        await _commit(installation, caller, name, digest, writing)
+
+
+async def cancel(installation: Installation, caller: Caller, name: RepositoryName, upload_id: str) -> None:
+    """End an upload and forget its bytes."""
+    async with _writing(installation, caller, name, upload_id) as writing:
+        await _discard(installation, writing.upload)
+
+
+async def mount(
+    installation: Installation, caller: Caller, name: RepositoryName, digest: Digest, source: RepositoryName | None
+) -> bool:
+    """Link a blob from another repository, or, without `source`, from any of the same account; False if there is none.
+
+    What the caller may not pull is not there for them. Raises Unauthorized, asking for both scopes, where the bearer
+    token was never meant for `source`: clients then get one that is, or go on without a mount.
+    """
+
+    def find(connection: Connection, now: datetime) -> bool:
+        place = access.require(connection, now, caller, name, Action.PUSH)
+        if source is None:
+            holder = access.holder_of(connection, now, caller)
+            mine = Action.PULL in holder.accounts.get(place.account_id, frozenset())
+            return mine and blobs.account_has(connection, place.account_id, digest)
+        there = access.look(connection, now, caller, source)
+        if caller.bounds is not None and str(source) not in {bound.name for bound in caller.bounds}:
+            scopes = (access.needed_scope(name, Action.PUSH), access.needed_scope(source, Action.PULL))
+            raise access.refusal(caller, scopes, f"pull is not allowed in {source}")
+        if Action.PULL not in there.actions or there.repository_id is None:
+            return False
+        return blobs.find(connection, there.repository_id, digest, installation.store_name) is not None
+
+    def link(connection: Connection, now: datetime) -> bool:
+        if not find(connection, now):
+            return False
+        place = access.require(connection, now, caller, name, Action.PUSH)
+        blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
+        return True
+
+    return await installation.database.read(find) and await installation.database.write(link)
+
+
+async def expire(installation: Installation) -> int:
+    """End uploads whose time is over, and doom their bytes; return how many of this turn's batch there were."""
+
+    def end(connection: Connection, now: datetime) -> int:
+        over = uploads.expired(connection, now, _BATCH)
+        for upload in over:
+            if uploads.consume(connection, upload):
+                doomed_objects.doom(connection, installation.store_name, upload.key, now)
+        return len(over)
+
+    return await installation.database.write(end)
+
+
+def _find(connection: Connection, now: datetime, caller: Caller, name: RepositoryName, upload_id: str) -> Upload:
+    """Find an upload of this repository that this caller began; all others are unknown to them."""
+    place = access.require(connection, now, caller, name, Action.PUSH)
+    upload = uploads.find(connection, upload_id, now)
+    mine = (place.registry_id, name.repository, place.actor)
+    if upload is None or (upload.registry_id, upload.repository, upload.started_by) != mine:
+        raise UploadUnknown("blob upload unknown to registry: it was finished, cancelled or has expired; start anew")
+    return upload
+
+
+@asynccontextmanager
+async def _writing(
+    installation: Installation, caller: Caller, name: RepositoryName, upload_id: str
+) -> AsyncIterator[_Writing]:
+    """Become the upload's only writer, among all requests of all processes.
+
+    The lock comes first and the row is read under it: where the upload stands may have changed while we waited.
+    """
+    waiting = await status(installation, caller, name, upload_id)
+    try:
+        stage = await installation.store.stage(waiting.key, create=waiting.offset == 0, wait=_WAIT)
+    except StageBusy as error:
+        upload = await status(installation, caller, name, upload_id)
+        raise ChunkRefused("Another request is writing to this upload: go on when it is done.", upload) from error
+    except ObjectMissing as error:
+        raise UploadUnknown("blob upload unknown to registry: its bytes are gone; start anew") from error
+
+    def take(connection: Connection, now: datetime) -> Upload:
+        upload = _find(connection, now, caller, name, upload_id)
+        uploads.take(connection, upload)
+        return replace(upload, epoch=upload.epoch + 1)
+
+    try:
+        upload = await installation.database.write(take, durable=False)
+        await stage.resume(upload.offset, algorithms=(upload.algorithm,), hash_state=upload.hash_state)
+        yield _Writing(replace(upload, offset=stage.offset), stage)
+    finally:
+        await stage.close()
+
+
+async def _receive(installation: Installation, writing: _Writing, chunk: Chunk) -> None:
+    """Write what arrives. A chunk that turns out not to be what it said leaves the upload where it was."""
+    before = writing.upload.offset
+    if chunk.place is not None and chunk.place.start != before:
+        raise ChunkRefused(
+            f"chunk is out of order: it begins at {chunk.place.start}, the upload stands at {before}", writing.upload
+        )
+    try:
+        await pour(chunk.body, writing.stage)
+    except BodyInterrupted:
+        await _record(installation, writing)
+        raise
+    if chunk.place is not None and writing.stage.offset - before != chunk.place.length:
+        raise SizeInvalid(
+            f"provided length did not match content length: Content-Range tells {chunk.place.length} bytes, "
+            f"but {writing.stage.offset - before} came; send the chunk again"
+        )
+
+
+async def _record(installation: Installation, writing: _Writing) -> None:
+    offset, state = writing.stage.offset, writing.stage.hash_state()
+    upload = writing.upload
+
+    def advance(connection: Connection, now: datetime) -> None:  # noqa: ARG001 - a unit's signature
+        if not uploads.advance(connection, upload, offset, state):
+            raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile; start anew")
+
+    await installation.database.write(advance, durable=False)
+    writing.upload = replace(upload, offset=offset, hash_state=state)
+
+
+async def _commit(
+    installation: Installation, caller: Caller, name: RepositoryName, digest: Digest, writing: _Writing
+) -> None:
+    """Turn the upload's row into the blob's. Bytes that the store has already are not kept twice."""
+    store_name, upload, size = installation.store_name, writing.upload, writing.stage.offset
+    present = await installation.database.read(lambda connection, _: blobs.find_copy(connection, digest, store_name))
+    # A copy whose bytes were lost is replaced: that is how the next push heals it.
+    lost = present if present is not None and not await is_whole(installation.store, present, size) else None
+
+    def publish(connection: Connection, now: datetime) -> None:
+        place = access.require(connection, now, caller, name, Action.PUSH)
+        if not uploads.consume(connection, upload):
+            raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile; start anew")
+        blobs.add(connection, digest, size, now)
+        key = blobs.find_copy(connection, digest, store_name)
+        if key is None or key == lost:
+            blobs.add_copy(connection, digest, store_name, upload.key, now)
+        else:
+            doomed_objects.doom(connection, store_name, upload.key, now)
+        blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
+
+    await installation.database.write(publish)
+
+
+async def _discard(installation: Installation, upload: Upload) -> None:
+    def discard(connection: Connection, now: datetime) -> None:
+        if not uploads.consume(connection, upload):
+            raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile")
+        doomed_objects.doom(connection, installation.store_name, upload.key, now)
+
+    await installation.database.write(discard)

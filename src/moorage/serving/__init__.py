@@ -1,0 +1,1 @@
+"""One server: its processes, its port and how it starts and ends."""

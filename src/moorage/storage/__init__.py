@@ -1,0 +1,1 @@
+"""Blob bytes under keys that are never used twice."""
