@@ -1,9 +1,11 @@
 """The jobs process does what is scheduled, one process at a time, whatever happens to a turn or to the process."""
 
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,23 @@ def test_a_turn_cut_off_is_done_again(start: Start, tmp_path: Path) -> None:
     (tmp_path / "hold").unlink()
     second = start("hang")
     wait_until((tmp_path / f"finished-{second.pid}").exists)
+
+
+def test_finished_turns_are_forgotten(start: Start, tmp_path: Path) -> None:
+    """The history does not grow forever."""
+
+    def finished() -> set[str]:
+        with closing(sqlite3.connect(f"file:{tmp_path}/jobs.db?mode=ro", uri=True)) as database:
+            return {
+                name for (name,) in database.execute("SELECT workflow_uuid FROM workflow_status WHERE completed_at")
+            }
+
+    start("drain")
+    wait_until((tmp_path / "jobs.db").exists)
+    wait_until(lambda: "jobs scheduled" in (tmp_path / "log").read_text())
+    wait_until(lambda: bool(finished()))
+    first = finished()
+    wait_until(lambda: not first & finished())
 
 
 def test_sigterm_ends_it_whatever_it_does(start: Start, tmp_path: Path) -> None:

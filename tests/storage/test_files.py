@@ -44,7 +44,7 @@ def test_a_lock_excludes_another(tmp_path: Path) -> None:
 def test_a_file_that_goes_while_it_is_locked_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
 ) -> None:
-    """Between opening and locking, the file may be deleted, or be another one's by now: then the lock is worth nothing."""
+    """A file deleted or replaced between opening and locking is not the object any more: its lock is worth nothing."""
     path = tmp_path / "object"
     flock = fcntl.flock
 

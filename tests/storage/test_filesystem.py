@@ -189,11 +189,14 @@ def test_objects_without_a_marker_are_not_taken_over(root: Path, store: Filesyst
 
 
 def test_a_listing_looks_once_more_whose_folder_it_is(root: Path, store: FilesystemStore) -> None:
-    """A disk that was swapped under a running server is not listed, and so not swept."""
+    """A disk that was swapped under a running server is not listed, and so not swept; a look at its health tells."""
     run(write(store, new_key(), b"123"))
+    run(store.check())
     (root / "installation").write_text(f"{OTHER}\n")
     with pytest.raises(StoreForeign):
         run(list_keys(store))
+    with pytest.raises(StoreForeign):
+        run(store.check())
     (root / "installation").unlink()
     with pytest.raises(StoreForeign, match="belongs to installation nobody"):
         run(list_keys(store))

@@ -1,7 +1,7 @@
 """Blobs by digest: GET, HEAD (end-2), DELETE (end-10)."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from moorage.distribution.request import Request
 from moorage.distribution.response import Response
@@ -73,7 +73,7 @@ def _parts(blob: Blob, parts: Sequence[ByteRange], headers: dict[str, str]) -> R
     tail = f"--{boundary}--\r\n".encode()
     length = sum(len(head) + part.length + 2 for head, part in zip(heads, parts, strict=True)) + len(tail)
 
-    async def stream() -> AsyncIterator[bytes]:
+    async def stream() -> AsyncGenerator[bytes, None]:
         for head, part in zip(heads, parts, strict=True):
             yield head
             async for data in blob.read(part.start, part.length):

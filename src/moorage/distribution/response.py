@@ -1,7 +1,8 @@
 """An answer of the data plane, and how it is sent."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     path: Path | None = None
-    stream: AsyncIterator[bytes] | None = None
+    stream: AsyncGenerator[bytes, None] | None = None
     length: int | None = None
 
     async def send(self, scope: Scope, send: Send, warnings: list[str]) -> None:
@@ -33,8 +34,10 @@ class Response:
         elif self.path is not None:
             await send({"type": "http.response.pathsend", "path": str(self.path)})
         elif self.stream is not None:
-            async for data in self.stream:
-                await send({"type": "http.response.body", "body": data, "more_body": True})
+            # Closed at once where the client has gone, rather than whenever garbage is collected.
+            async with aclosing(self.stream) as pieces:
+                async for data in pieces:
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         else:
             await send({"type": "http.response.body", "body": self.body})

@@ -35,7 +35,7 @@ async def append(request: Request, name: RepositoryName, upload_id: str) -> Resp
     try:
         upload = await uploads.append(request.installation, request.caller, name, upload_id, chunk)
     except ChunkRefused as error:
-        return to_response(error, _headers(name, error.upload))
+        return await _refused(request, name, error)
     return Response(202, _headers(name, upload))
 
 
@@ -48,7 +48,7 @@ async def finish(request: Request, name: RepositoryName, upload_id: str) -> Resp
     try:
         await uploads.finish(request.installation, request.caller, name, upload_id, digest, chunk)
     except ChunkRefused as error:
-        return to_response(error, _headers(name, error.upload))
+        return await _refused(request, name, error)
     return _created(name, digest)
 
 
@@ -73,6 +73,12 @@ async def _mounted(request: Request, name: RepositoryName, mount: str) -> bool:
     except NameInvalid:
         return False
     return await uploads.mount(request.installation, request.caller, name, Digest.parse(mount), from_name)
+
+
+async def _refused(request: Request, name: RepositoryName, error: ChunkRefused) -> Response:
+    """Answer 416 with where the upload stands, from which clients go on."""
+    await request.drain()
+    return to_response(error, _headers(name, error.upload))
 
 
 def _chunk(request: Request) -> Chunk:

@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -23,9 +24,16 @@ _EXECUTOR = "moorage"
 _VERSION = "1"
 _STOP = frozenset({signal.SIGTERM})
 _LOCK_PAUSE = 1.0
-_HISTORY = timedelta(days=1)
 _HISTORY_BATCH = 500
-_HISTORY_PAUSE = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between looks for turns that are due, and between clearings; and how long finished turns are kept."""
+
+    look: float = 5.0
+    clear: float = 600.0
+    keep: timedelta = timedelta(days=1)
 
 
 class Opened(Protocol):
@@ -39,7 +47,12 @@ class Opened(Protocol):
         """Let go of files and threads."""
 
 
-def run(data: Path, open_installation: Callable[[], Coroutine[Any, Any, Opened]], jobs: Sequence[Job] = JOBS) -> None:
+def run(
+    data: Path,
+    open_installation: Callable[[], Coroutine[Any, Any, Opened]],
+    jobs: Sequence[Job] = JOBS,
+    pace: Pace = Pace(),
+) -> None:
     """Work until SIGTERM. Of several such processes on one data folder one works, the others wait for its end."""
     # Before any thread starts, so that each inherits it and the signal comes to this one.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
@@ -49,9 +62,9 @@ def run(data: Path, open_installation: Callable[[], Coroutine[Any, Any, Opened]]
                 return
         opened = asyncio.run(open_installation())
         try:
-            with _dbos(data / "jobs.db", opened.installation, jobs):
-                while not signal.sigtimedwait(_STOP, _HISTORY_PAUSE):
-                    _forget_finished_turns()
+            with _dbos(data / "jobs.db", opened.installation, jobs, pace):
+                while not signal.sigtimedwait(_STOP, pace.clear):
+                    _forget_turns_finished_before(datetime.now(UTC) - pace.keep)
         finally:
             asyncio.run(opened.close())
 
@@ -66,7 +79,7 @@ def _try_lock(file: IO[bytes]) -> bool:
 
 
 @contextmanager
-def _dbos(database: Path, installation: Installation, jobs: Sequence[Job]) -> Iterator[None]:
+def _dbos(database: Path, installation: Installation, jobs: Sequence[Job], pace: Pace) -> Iterator[None]:
     # With a handler there already, DBOS adds none of its own and its lines go the way of all others.
     logging.getLogger("dbos").addHandler(logging.NullHandler())
     DBOS(
@@ -83,7 +96,7 @@ def _dbos(database: Path, installation: Installation, jobs: Sequence[Job]) -> It
     try:
         for job in jobs:
             # A turn that takes longer than the time to the next one is not run twice at once.
-            DBOS.register_queue(job.name, worker_concurrency=1, polling_interval_sec=5.0)
+            DBOS.register_queue(job.name, worker_concurrency=1, polling_interval_sec=pace.look)
         DBOS.apply_schedules(
             [
                 {
@@ -118,12 +131,11 @@ def _turn(job: Job, installation: Installation) -> Callable[[datetime, Any], Cor
     return turn
 
 
-def _forget_finished_turns() -> None:
+def _forget_turns_finished_before(moment: datetime) -> None:
     """Keep the history of turns short."""
-    before = (datetime.now(UTC) - _HISTORY).isoformat()
     try:
         while old := DBOS.list_workflows(
-            completed_before=before, limit=_HISTORY_BATCH, load_input=False, load_output=False
+            completed_before=moment.isoformat(), limit=_HISTORY_BATCH, load_input=False, load_output=False
         ):
             DBOS.delete_workflows([turn.workflow_id for turn in old])
     except Exception:  # noqa: BLE001 - as in a turn

@@ -1,6 +1,6 @@
 """Blobs: found through the link of their repository, served from a store."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ class Blob:
         """Return the file that holds exactly this blob; None where the store has no files."""
         return self.store.path(self.key)
 
-    def read(self, start: int, length: int) -> AsyncIterator[bytes]:
+    def read(self, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """Iterate over a part of the bytes."""
         return self.store.read(self.key, start, length)
 

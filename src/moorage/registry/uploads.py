@@ -205,7 +205,8 @@ async def _writing(
 
     def take(connection: Connection, now: datetime) -> Upload:
         upload = _find(connection, now, caller, name, upload_id)
-        uploads.take(connection, upload)
+        if not uploads.take(connection, upload):
+            raise ChunkRefused("Another request has just begun to write to this upload.", upload)
         return replace(upload, epoch=upload.epoch + 1)
 
     try:
