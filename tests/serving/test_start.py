@@ -154,22 +154,56 @@ def test_a_bad_certificate_stops_the_start(tmp_path: Path) -> None:
     assert "are not a certificate and a key in PEM form" in message
 
 
+def write_pair(authority: trustme.CA, file: Path) -> tuple[str, ...]:
+    """Put a certificate for 127.0.0.1 and its key into one file; return the options that name it."""
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(file)
+    return "--tls-cert", str(file), "--tls-key", str(file)
+
+
+def tls_version(port: int, authority: trustme.CA, most: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> str | None:
+    """Tell which version is spoken with a client that trusts `authority`; None if it does not trust the server."""
+    context = ssl.create_default_context()
+    context.maximum_version = most
+    authority.configure_trust(context)
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted,
+        ):
+            return encrypted.version()
+    except ssl.SSLCertVerificationError:
+        return None
+
+
 def test_tls_is_served_and_said(start: Start, tmp_path: Path) -> None:
     """With the certificate given, in TLS 1.2 too, and with the URL to match."""
     authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
-    server = start("--tls-cert", f"{tmp_path}/both.pem", "--tls-key", f"{tmp_path}/both.pem")
+    server = start(*write_pair(authority, tmp_path / "both.pem"))
     wait_until(server.answers)
     assert server.first_line.endswith(f"at https://127.0.0.1:{server.port}\n")
-    context = ssl.create_default_context()
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    authority.configure_trust(context)
-    with (
-        socket.create_connection(("127.0.0.1", server.port)) as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted,
-    ):
-        assert encrypted.version() == "TLSv1.2"
+    assert tls_version(server.port, authority) == "TLSv1.3"
+    assert tls_version(server.port, authority, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+
+
+def test_sighup_reads_the_certificate_anew(start: Start, tmp_path: Path) -> None:
+    """A renewal needs no restart."""
+    old, new = trustme.CA(), trustme.CA()
+    server = start(*write_pair(old, tmp_path / "both.pem"))
+    wait_until(server.answers)
+    write_pair(new, tmp_path / "both.pem")
+    assert tls_version(server.port, new) is None
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: tls_version(server.port, new) is not None)
+
+
+def test_a_server_for_jobs_alone_does_not_listen(tmp_path: Path) -> None:
+    """It needs no port, so it says nothing of one, and can run beside a server for the web alone."""
+    command: list[str | Path] = [MOORAGE, "serve", "--data", tmp_path / "data", "--role", "jobs"]
+    with subprocess.Popen(command, env={}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        wait_until((tmp_path / "data" / "jobs.db").exists)
+        server.terminate()
+        assert server.communicate()[0] == b""
+        assert server.returncode == 0
 
 
 def test_a_killed_server_leaves_nothing_behind(start: Start) -> None:

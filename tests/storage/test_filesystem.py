@@ -1,64 +1,25 @@
 """The filesystem store: the contract, and what only files, processes and disks can do wrong."""
 
-import asyncio
 import errno
 import os
 import resource
 import shutil
 import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from moorage.errors import ObjectMissing, StageBusy, StoreForeign, StoreFull
+from moorage.errors import ObjectMissing, StoreForeign, StoreFull
 from moorage.storage.contract import CHUNK, BlobStore, Stage
 from moorage.storage.filesystem import FilesystemStore
 from moorage.storage.keys import FOLDERS, is_key, new_key
 from tests.contracts.blob_store import BlobStoreContract
 from tests.contracts.stores import BIG, list_keys, opened_path, read, run, staged, write
+from tests.storage.opening import INSTALLATION, open_store
 
-INSTALLATION = "01990c5e-7d1a-7c3b-9a55-0242ac12e43f"
 OTHER = "01990c5e-7d1a-7c3b-9a55-0242ac12ffff"
-
-WRITER = """
-import asyncio, sys, time
-from pathlib import Path
-from moorage.storage.filesystem import FilesystemStore
-
-async def hold():
-    store = FilesystemStore(Path(sys.argv[1]), sys.argv[2], reserve=0)
-    stage = await store.stage(sys.argv[3], create=True)
-    await stage.resume(0)
-    await stage.write(b"from another process")
-    print("holding", flush=True)
-    time.sleep(600)
-
-asyncio.run(hold())
-"""
-
-
-def open_store(root: Path) -> FilesystemStore:
-    """Open a store that does not mind how full this machine is."""
-    return FilesystemStore(root, INSTALLATION, reserve=0)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """The folder of the store."""
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def store(root: Path) -> Iterator[FilesystemStore]:
-    """A new store."""
-    store = open_store(root)
-    yield store
-    run(store.close())
 
 
 class TestFilesystemStore(BlobStoreContract):
@@ -87,71 +48,6 @@ class TestFilesystemStore(BlobStoreContract):
 def open_files() -> list[Path]:
     """List the paths of the files that this process has open."""
     return [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-
-
-# Processes
-
-
-@contextmanager
-def writer(root: Path, key: str) -> Iterator[subprocess.Popen[str]]:
-    """Hold an object's lock in another process."""
-    command = [sys.executable, "-c", textwrap.dedent(WRITER), str(root), INSTALLATION, key]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "holding\n"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def test_a_writer_in_another_process_is_waited_for(root: Path, store: FilesystemStore) -> None:
-    """The lock holds between processes, and goes with a process that is killed; its bytes stay."""
-
-    async def scenario() -> None:
-        key = new_key()
-        with writer(root, key) as process:
-            with pytest.raises(StageBusy):
-                await staged(store, key, 100, wait=0.1)
-            waiting = asyncio.create_task(staged(store, key, 100, wait=60))
-            await asyncio.sleep(0.1)
-            assert not waiting.done()
-            process.kill()
-            stage = await waiting
-            assert stage.offset == len(b"from another process")
-            await stage.close()
-
-    run(scenario())
-
-
-def test_child_processes_inherit_no_lock(store: FilesystemStore) -> None:
-    """A process that is started while an object is written does not keep it locked."""
-    key = new_key()
-    stage = run(staged(store, key, 0))
-    with subprocess.Popen(["sleep", "600"], close_fds=False) as child:
-        run(stage.close())
-        again = run(staged(store, key, 0, wait=0))
-        run(again.close())
-        child.kill()
-
-
-def test_waiting_takes_no_thread(store: FilesystemStore) -> None:
-    """More clients may wait for a lock than there are threads, and others still write."""
-
-    async def scenario() -> None:
-        key = new_key()
-        held = await staged(store, key, 0)
-        waiting = [asyncio.create_task(staged(store, key, 0, wait=600)) for _ in range(100)]
-        await asyncio.sleep(0.1)
-        await write(store, new_key(), BIG)
-        for task in waiting:
-            task.cancel()
-        await asyncio.wait(waiting)
-        await held.close()
-        again = await staged(store, key, 0, wait=60)
-        await again.close()
-
-    run(scenario())
 
 
 # The folder, and whose it is

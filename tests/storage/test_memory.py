@@ -30,7 +30,7 @@ class TestMemoryStore(BlobStoreContract):
         """Name what is still locked."""
         del root
         assert isinstance(store, MemoryStore)
-        return [key for key, found in store._objects.items() if found.lock.locked()]  # noqa: SLF001 -- an inspection
+        return [key for key, found in store._objects.items() if found.is_locked]  # noqa: SLF001 -- an inspection
 
     def test_there_is_no_file(self, store: BlobStore) -> None:
         """A server that sends files itself has to be given the bytes instead."""

@@ -1,7 +1,6 @@
 """A byte store in memory, for tests and trials: nothing survives the process."""
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ _LOCK_POLL = 0.01
 @dataclass(slots=True, eq=False)
 class _Object:
     content: bytearray = field(default_factory=bytearray)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    is_locked: bool = False
 
 
 class MemoryStage:
@@ -72,7 +71,7 @@ class MemoryStage:
         """Release the lock."""
         if self._is_open:
             self._is_open = False
-            self._target.lock.release()
+            self._target.is_locked = False
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -80,7 +79,7 @@ class MemoryStage:
 
 
 class MemoryStore:
-    """Objects in a dict. May be shared by threads; a reader sees what is written while it reads."""
+    """Objects in a dict, for one thread. A reader sees what is written while it reads."""
 
     name = "memory"
 
@@ -130,13 +129,11 @@ class MemoryStore:
         """Do nothing: there is nothing to give back."""
 
     def _lock(self, key: str, *, create: bool) -> _Object | None:
-        """Lock the object; None while another has it, or when it was deleted in this moment."""
+        """Lock the object; None while another has it."""
         target = self._objects.setdefault(key, _Object()) if create else self._find(key)
-        if not target.lock.acquire(blocking=False):
+        if target.is_locked:
             return None
-        if self._objects.get(key) is not target:
-            target.lock.release()
-            return None
+        target.is_locked = True
         return target
 
     def _find(self, key: str) -> _Object:

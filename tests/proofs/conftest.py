@@ -1,0 +1,47 @@
+"""How long a proof runs, and the chance that it is given.
+
+MOORAGE_PROOF_SCALE shortens or lengthens every proof: 0.05 is a twentieth of the counts, 1 is all of them (the default).
+Each proof that leans on chance runs twice, with a fixed seed and with a new one; MOORAGE_PROOF_SEED sets the latter, to
+repeat a run that failed. Neither reaches the servers under test.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+import pytest
+
+FIXED_SEED: Final = 1
+_SCALE: Final = float(os.environ.get("MOORAGE_PROOF_SCALE", "1"))
+_NEW_SEED: Final = int(os.environ.get("MOORAGE_PROOF_SEED", secrets.randbelow(1 << 32)))
+
+# Writes a line into the log of the run.
+Report = Callable[[str], None]
+# Turns the full count of something into that of this run, at least 1.
+Scale = Callable[[int], int]
+
+
+@pytest.fixture(scope="session")
+def scale() -> Scale:
+    """How many of something are done at this run's scale."""
+    return lambda full: max(1, round(full * _SCALE))
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Report:
+    """Tells what was done, at once and also where the proof succeeds."""
+
+    def write(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{request.node.name}: {text}")  # noqa: T201 - the figures are what a reader of the log looks for
+
+    return write
+
+
+@pytest.fixture(params=[FIXED_SEED, _NEW_SEED], ids=["fixed", "new"])
+def rng(request: pytest.FixtureRequest, report: Report) -> Random:
+    """All the chance in a proof, by a seed that is told."""
+    report(f"MOORAGE_PROOF_SEED={request.param}")
+    return Random(request.param)  # noqa: S311 - a proof has to be repeatable, not unpredictable
