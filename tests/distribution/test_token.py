@@ -7,7 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.distribution.bearer import get_token, post_form, read_part
+from tests.distribution.bearer import get_token, post_form
+from tests.distribution.forging import read_part
 from tests.distribution.making import blob
 from tests.distribution.operators import Operator, Person
 from tests.distribution.raw import Dial
@@ -200,7 +201,6 @@ def test_wrong_credentials(server: Server, nobody: httpx2.Client, connected: Con
     "credentials",
     [
         "Basic",
-        "Basic ",
         "Basic !",
         "Basic " + base64.b64encode(b"no colon").decode(),
         "Basic " + base64.b64encode(b"\xff:\xfe").decode(),

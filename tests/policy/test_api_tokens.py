@@ -62,7 +62,17 @@ def test_two_swapped_characters_are_noticed(token_id: str, secret: str, position
 
 @pytest.mark.parametrize(
     "text",
-    ["", PREFIX, TOKEN[:-1], TOKEN + "0", TOKEN + "\n", " " + TOKEN, TOKEN.upper(), TOKEN.removeprefix(PREFIX), "é" * 64],
+    [
+        "",
+        PREFIX,
+        TOKEN[:-1],
+        TOKEN + "0",
+        TOKEN + "\n",
+        " " + TOKEN,
+        TOKEN.upper(),
+        TOKEN.removeprefix(PREFIX),
+        "é" * 64,
+    ],
 )
 def test_what_is_no_token_is_refused(text: str) -> None:
     """Cut, extended or otherwise changed texts are none."""

@@ -8,10 +8,11 @@ from typing import Any, Self
 import httpx2
 
 from tests.distribution.making import Content, digest_of
+from tests.proofs.waiting import PATIENCE
 from tests.server import Server
 
-# Seconds. Only a hang takes so long.
-PATIENCE = 60.0
+# What a client sees of a server that dies; a request without an end is another thing, and fails the proof.
+BROKEN = (httpx2.NetworkError, httpx2.RemoteProtocolError)
 
 Body = bytes | AsyncIterable[bytes]
 

@@ -1,6 +1,6 @@
 """How long a proof runs, and the chance that it is given.
 
-MOORAGE_PROOF_SCALE shortens or lengthens every proof: 0.05 is a twentieth of the counts, 1 is all of them (the default).
+MOORAGE_PROOF_SCALE shortens or lengthens every proof: 0.05 is a twentieth of the counts, 1 (the default) all of them.
 Each proof that leans on chance runs twice, with a fixed seed and with a new one; MOORAGE_PROOF_SEED sets the latter, to
 repeat a run that failed. Neither reaches the servers under test.
 """

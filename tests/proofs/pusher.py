@@ -1,4 +1,4 @@
-"""A client that writes to one repository without end, everything that can be written, and notes what it was promised."""
+"""A client that writes to one repository all that can be written, and notes what it was promised."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +11,8 @@ from tests.proofs.images import make_image, make_layer
 from tests.proofs.journal import Journal, State, Thing
 
 # Bytes: below, at and above the sizes at which the server changes its ways.
-_SIZES: Final = (2, 700, 4096, 65_536, 65_537, 300_000, (1 << 20) + 1, 2_500_000)
+_SIZES: Final = (16, 700, 4096, 65_536, 65_537, 300_000, (1 << 20) + 1, 2_500_000)
 _WEIGHTS: Final = (4, 4, 8, 2, 2, 2, 1, 1)
-_SMALLEST_IN_CHUNKS: Final = 16
 _MOST_UPLOADS: Final = 3
 _MOST_TAGS: Final = 8
 
@@ -36,13 +35,20 @@ class Upload:
 
 @dataclass(slots=True)
 class Pusher:
-    """Writes by chance. A broken connection ends `act`; `settle` then finds out what became of the write."""
+    """Writes by chance. A broken connection ends `act`; `settle` then finds out what became of the write.
 
-    client: Client
+    `doubts` counts the writes cut off that may or may not have been done, `survivors` the times that an upload outlived
+    its server, `unheard` the uploads that may have begun without the client being told where.
+    """
+
+    repository: str
     rng: Random
+    client: Client = field(init=False)
     journal: Journal = field(default_factory=Journal)
     uploads: list[Upload] = field(default_factory=list)
-    resumed: int = 0
+    doubts: int = 0
+    survivors: int = 0
+    unheard: int = 0
     _images: dict[str, list[str]] = field(default_factory=dict)
 
     async def act(self) -> None:
@@ -64,6 +70,7 @@ class Pusher:
     async def settle(self) -> None:
         """Find out what became of the write that was cut off; everything has to be as it may be."""
         for thing in self.journal.in_doubt():
+            self.doubts += 1
             self.journal.settle(thing, await self._read(thing))
         for upload in list(self.uploads):
             await self._settle_upload(upload)
@@ -85,7 +92,7 @@ class Pusher:
         return await self.client.read_manifest(thing.name)
 
     async def _settle_upload(self, upload: Upload) -> None:
-        """See where an upload stands: gone only if its end was sent, and then with the blob that it promised, or none."""
+        """See where an upload stands; it may be gone only if its end was sent, and with the outcome that this has."""
         answer = await self.client.http.get(upload.location)
         became_blob = self.journal.state(upload.blob) is not None
         if answer.status_code == 404:
@@ -98,6 +105,7 @@ class Pusher:
         assert upload.least <= offset <= upload.most, f"{upload} has {offset} bytes"
         upload.least = upload.most = offset
         upload.ending = None
+        self.survivors += 1
         if self.rng.random() < 0.5:
             await self._finish(upload)
 
@@ -106,14 +114,16 @@ class Pusher:
 
     async def _push_blob_at_once(self) -> None:
         blob = self._make_blob()
+        self.unheard += 1
         with self.journal.changing({Thing("blob", blob.digest): blob.digest}):
             expect(await self.client.put_whole(blob), 201)
+        self.unheard -= 1
 
     async def _push_chunk(self) -> None:
         """Send the next piece of an upload, or begin one; some pieces tell where they belong, as chunks do."""
         unfinished = [upload for upload in self.uploads if upload.least < len(upload.content.data)]
         if len(self.uploads) < _MOST_UPLOADS:
-            upload = await self._start(make_layer(self.rng, max(_SMALLEST_IN_CHUNKS, self._size())))
+            upload = await self._start(self._make_blob())
         elif unfinished:
             upload = self.rng.choice(unfinished)
         else:
@@ -129,14 +139,15 @@ class Pusher:
         self.journal.answers += 1
 
     async def _start(self, content: Content) -> Upload:
+        self.unheard += 1
         upload = Upload(await self.client.start(), content)
+        self.unheard -= 1
         self.uploads.append(upload)
         self.journal.answers += 1
         return upload
 
     async def _finish(self, upload: Upload) -> None:
         upload.ending, upload.most = "finish", len(upload.content.data)
-        self.resumed += upload.least > 0
         with self.journal.changing({upload.blob: upload.content.digest}):
             rest = upload.content.data[upload.least :]
             expect(await self.client.put(upload.location, upload.content.digest, rest), 201)

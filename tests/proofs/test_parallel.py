@@ -121,7 +121,7 @@ async def assert_all_there(server: Server, token: str, pushes: list[Push]) -> No
 
 
 def test_parallel_pulls_and_pushes(rng: Random, scale: Scale, report: Report, tmp_path: Path) -> None:
-    """200 clients pull 200 images while 50 push 50 others: no error, and afterwards all are readable by digest and tag."""
+    """200 clients pull an image each while 50 push others: no error, and then all are readable by digest and tag."""
     there, new = make_pushes(rng, scale(PULLS), "pulled"), make_pushes(rng, scale(PUSHES), "pushed")
     with running_server(tmp_path / "data", MOORAGE_WORKERS="2") as server:
         token = server.token()
@@ -132,4 +132,6 @@ def test_parallel_pulls_and_pushes(rng: Random, scale: Scale, report: Report, tm
         asyncio.run(assert_all_there(server, token, there + new))
         assert_sound(server.data, rehash=True)
         assert "Traceback" not in server.log.read_text()
-    report(f"{len(there)} pulls and {len(new)} pushes, {most} clients at once, no error; {len(there + new)} images whole")
+    report(
+        f"{len(there)} pulls and {len(new)} pushes, {most} clients at once, no error; {len(there + new)} images whole"
+    )

@@ -1,0 +1,3 @@
+module moorage/loadgen
+
+go 1.22

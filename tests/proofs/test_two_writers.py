@@ -1,0 +1,158 @@
+"""Two clients, one upload session: whatever comes of it, a blob never holds a mixture."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final, Literal
+
+import httpx2
+import pytest
+
+from tests.distribution.making import Content
+from tests.proofs.client import Client, connect, expect, range_end, worker_of
+from tests.proofs.conftest import Report, Scale
+from tests.proofs.images import make_layer
+from tests.proofs.inspection import assert_sound
+from tests.server import Server, running_server
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]
+
+SESSIONS: Final = 100
+REPOSITORY: Final = "main/contested"
+SIZES: Final = (20_000, 300_000, 1_500_000)
+# Of so many sessions one is held for longer than the second writer waits for it.
+SLOW_EVERY: Final = 25
+LONGER_THAN_ANY_WAIT: Final = 6.0
+# How often a writer that was refused goes on from where the server says that the upload stands.
+MOST_TRIES: Final = 5
+
+# All in one PUT; one PATCH of unknown length and a PUT; chunks that say where they belong, and a PUT.
+Style = Literal["whole", "stream", "chunks"]
+STYLES: Final[tuple[Style, ...]] = ("whole", "stream", "chunks")
+
+
+@dataclass
+class Writer:
+    """One of two clients of the same session, with bytes of its own; `pause` is what it waits in their middle."""
+
+    client: Client
+    location: str
+    content: Content
+    style: Style
+    rng: Random
+    pause: float = 0.0
+    statuses: list[int] = field(default_factory=list)
+    workers: set[str] = field(default_factory=set)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the server promised to have the blob."""
+        return 201 in self.statuses
+
+    async def write(self) -> None:
+        """Upload as if alone; where it is refused, go on from where the upload stands, over another's bytes or not."""
+        start = 0
+        for _ in range(MOST_TRIES):
+            answer = await self._write_from(start)
+            if answer.status_code != 416:
+                return
+            start = range_end(answer)
+
+    async def _write_from(self, start: int) -> httpx2.Response:
+        data, digest = self.content.data[start:], self.content.digest
+        if self.style == "whole":
+            return await self._note(self.client.put(self.location, digest, self._stream(data)))
+        if self.style == "stream":
+            refusal = await self._patch(self._stream(data))
+        else:
+            refusal = await self._send_chunks(start, data)
+        return refusal or await self._note(self.client.put(self.location, digest))
+
+    async def _send_chunks(self, start: int, data: bytes) -> httpx2.Response | None:
+        half = len(data) // 2
+        for offset, chunk in ((0, data[:half]), (half, data[half:])):
+            refusal = await self._patch(chunk, start + offset) if chunk else None
+            if refusal:
+                return refusal
+        return None
+
+    async def _patch(self, data: bytes | AsyncIterator[bytes], start: int | None = None) -> httpx2.Response | None:
+        """Send bytes; return the answer only if it is a refusal."""
+        answer = await self._note(self.client.patch(self.location, data, start))
+        return None if answer.status_code == 202 else answer
+
+    async def _note(self, asking: Awaitable[httpx2.Response]) -> httpx2.Response:
+        answer = await asking
+        assert answer.status_code in {201, 202, 400, 404, 416}, f"{answer.status_code} {answer.text}"
+        self.statuses.append(answer.status_code)
+        self.workers.add(worker_of(answer))
+        return answer
+
+    async def _stream(self, data: bytes) -> AsyncIterator[bytes]:
+        """Send in pieces, so that the other one's come in between."""
+        position = 0
+        while position < len(data):
+            size = self.rng.randint(1, 200_000)
+            yield data[position : position + size]
+            position += size
+            await asyncio.sleep(self.rng.uniform(0, 0.002) + self.pause)
+            self.pause = 0.0
+
+
+async def contest(server: Server, token: str, rng: Random, *, slow: bool) -> list[Writer]:
+    """Let two writers, each on a connection of its own, loose on one session; return them when both are done."""
+    async with AsyncExitStack() as connections:
+        clients = [
+            Client(await connections.enter_async_context(connect(server, token, connections=1)), REPOSITORY)
+            for _ in range(2)
+        ]
+        location = await clients[0].start()
+        writers = [
+            Writer(client, location, make_layer(rng, rng.choice(SIZES)), rng.choice(STYLES), rng) for client in clients
+        ]
+        if slow:
+            writers[0].style, writers[0].pause = "stream", LONGER_THAN_ANY_WAIT
+        await asyncio.gather(*(writer.write() for writer in writers))
+        await check(clients[0], location, writers)
+        return writers
+
+
+async def check(client: Client, location: str, writers: list[Writer]) -> None:
+    """A blob is there if and only if that was answered; the session is over, or goes on."""
+    assert sum(writer.is_taken for writer in writers) <= 1
+    for writer in writers:
+        digest = writer.content.digest
+        assert await client.read_blob(digest) == (digest if writer.is_taken else None)
+    answer = await client.http.get(location)
+    if answer.status_code != 404:
+        size = range_end(expect(answer, 204))
+        assert range_end(expect(await client.patch(location, b"more"), 202)) == size + len(b"more")
+        expect(await client.http.delete(location), 204)
+        expect(await client.http.get(location), 404)
+
+
+async def contest_all(server: Server, token: str, rng: Random, sessions: int) -> str:
+    """Go through so many sessions; return what was seen."""
+    statuses: Counter[int] = Counter()
+    across = 0
+    for number in range(sessions):
+        writers = await contest(server, token, rng, slow=number % SLOW_EVERY == 0)
+        statuses.update(status for writer in writers for status in writer.statuses)
+        across += len(writers[0].workers | writers[1].workers) > 1
+    assert statuses[201], "no upload came through, so nothing was proven"
+    seen = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
+    return f"{sessions} sessions, {across} of them on both workers at once; answers: {seen}"
+
+
+def test_two_writers_of_one_session(rng: Random, scale: Scale, report: Report, tmp_path: Path) -> None:
+    """What is answered 201 re-hashes to its digest, what is not is no blob; the session is over then, or usable."""
+    with running_server(tmp_path / "data", MOORAGE_WORKERS="2") as server:
+        token = server.token()
+        seen = asyncio.run(contest_all(server, token, rng, scale(SESSIONS)))
+        assert not assert_sound(server.data, rehash=True).uploads
+        assert "Traceback" not in server.log.read_text()
+    report(seen)
