@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from moorage.registry import doomed_objects, uploads
+from moorage.registry import changes, doomed_objects, uploads
 from moorage.registry.installation import Installation
 
 _EVERY_MINUTE = "* * * * *"
@@ -24,5 +24,6 @@ class Job:
 
 JOBS = (
     Job("expire_uploads", _EVERY_MINUTE, uploads.expire),
+    Job("prune_changes", _EVERY_MINUTE, changes.prune),
     Job("remove_doomed_objects", _EVERY_MINUTE, doomed_objects.remove),
 )

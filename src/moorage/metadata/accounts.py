@@ -4,6 +4,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from moorage.metadata import changes
 from moorage.metadata.tables import account, membership
 from moorage.model import Role, new_id
 
@@ -19,9 +20,11 @@ def add_member(connection: sa.Connection, account_id: str, user_id: str, role: R
     """Make a user a member of an account."""
     values = {"account_id": account_id, "user_id": user_id, "role": role.value, "created_at": now}
     connection.execute(sa.insert(membership).values(values))
+    changes.record(connection, [changes.of_user(user_id)])
 
 
 def set_role(connection: sa.Connection, account_id: str, user_id: str, role: Role) -> bool:
     """Change what a member may do; False where the user is no member."""
     change = sa.update(membership).where(membership.c.account_id == account_id, membership.c.user_id == user_id)
+    changes.record(connection, [changes.of_user(user_id)])
     return connection.execute(change.values(role=role.value)).rowcount == 1

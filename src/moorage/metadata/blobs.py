@@ -7,39 +7,30 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from moorage.metadata import changes
 from moorage.metadata.tables import blob, blob_copy, manifest, manifest_reference, registry, repository, repository_blob
 from moorage.oci.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
-class BlobRow:
-    """A blob that a repository may serve: its size in bytes, and the key of its copy in the store asked for."""
+class BlobCopyRow:
+    """A blob's copy in a store: the key of its object, and its size in bytes."""
 
-    digest: Digest
-    size: int
     key: str
+    size: int
 
 
-def find(connection: sa.Connection, repository_id: str, digest: Digest, store: str) -> BlobRow | None:
-    """Find a blob linked to a repository, with its copy in a store."""
-    query = (
-        sa.select(blob.c.size, blob_copy.c.key)
-        .join_from(repository_blob, blob, blob.c.digest == repository_blob.c.digest)
-        .join(blob_copy, blob_copy.c.digest == blob.c.digest)
-        .where(
-            repository_blob.c.repository_id == repository_id,
-            repository_blob.c.digest == str(digest),
-            blob_copy.c.store == store,
-        )
-    )
+def is_linked(connection: sa.Connection, repository_id: str, digest: Digest) -> bool:
+    """Tell whether a repository has a blob."""
+    return bool(linked(connection, repository_id, [str(digest)]))
+
+
+def find_copy(connection: sa.Connection, digest: Digest, store: str) -> BlobCopyRow | None:
+    """Find a blob's copy in a store, whoever may see the blob."""
+    query = sa.select(blob_copy.c.key, blob.c.size).join_from(blob_copy, blob, blob.c.digest == blob_copy.c.digest)
+    query = query.where(blob_copy.c.digest == str(digest), blob_copy.c.store == store)
     row = connection.execute(query).one_or_none()
-    return None if row is None else BlobRow(digest, row.size, row.key)
-
-
-def find_copy(connection: sa.Connection, digest: Digest, store: str) -> str | None:
-    """Return the key of a blob's copy in a store, whoever may see the blob."""
-    query = sa.select(blob_copy.c.key).where(blob_copy.c.digest == str(digest), blob_copy.c.store == store)
-    return connection.execute(query).scalar_one_or_none()
+    return None if row is None else BlobCopyRow(row.key, row.size)
 
 
 def add(connection: sa.Connection, digest: Digest, size: int, now: datetime) -> None:
@@ -53,17 +44,20 @@ def add_copy(connection: sa.Connection, digest: Digest, store: str, key: str, no
     row = insert(blob_copy).values(digest=str(digest), store=store, key=key, created_at=now)
     there = [blob_copy.c.digest, blob_copy.c.store]
     connection.execute(row.on_conflict_do_update(index_elements=there, set_={"key": key, "created_at": now}))
+    changes.record(connection, [changes.of_blob(digest)])
 
 
 def link(connection: sa.Connection, repository_id: str, digest: Digest, now: datetime) -> None:
     """Let a repository serve a blob."""
     row = insert(repository_blob).values(repository_id=repository_id, digest=str(digest), linked_at=now)
-    connection.execute(row.on_conflict_do_nothing())
+    if connection.execute(row.on_conflict_do_nothing()).rowcount:
+        changes.record(connection, [changes.of_link(repository_id, digest)])
 
 
 def unlink(connection: sa.Connection, repository_id: str, digest: Digest) -> bool:
     """Take a blob out of a repository; False where it was not there. Its bytes stay for the collector."""
     here = sa.and_(repository_blob.c.repository_id == repository_id, repository_blob.c.digest == str(digest))
+    changes.record(connection, [changes.of_link(repository_id, digest)])
     return connection.execute(sa.delete(repository_blob).where(here)).rowcount == 1
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from moorage.errors import Unavailable
 from moorage.metadata import sqlite
 from moorage.metadata.readers import Readers
+from moorage.metadata.watch import Watch
 from moorage.metadata.writer import Writer
 
 T = TypeVar("T")
@@ -31,13 +32,15 @@ def utc_now() -> datetime:
 class Database:
     """Runs units of work from any thread and any event loop.
 
-    A process that wants to fork has to do so before it makes one: neither SQLite nor threads survive a fork. Server
-    workers are spawned. And nothing in the process may open and close the database's file by itself, not even to copy
+    A process that wants to fork has to do so before it makes one, as the supervisor does: neither SQLite nor threads
+    survive a fork. And nothing in the process may open and close the database's file by itself, not even to copy
     it: that would drop SQLite's locks.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], datetime] = utc_now, readers: int = 8) -> None:
         self._path = path
+        self._watches: list[Watch] = []
+        self.clock = clock
         self._gate = threading.Lock()
         self._closed = False
         sqlite.create(path)
@@ -67,6 +70,12 @@ class Database:
         with sqlite.translated():
             return await asyncio.wrap_future(future)
 
+    def watch(self) -> Watch:
+        """Watch for changes, from one thread, until the database is closed."""
+        with self._open():
+            self._watches.append(Watch(self._path))
+            return self._watches[-1]
+
     def close(self) -> None:
         """Finish the units that wait, refuse new ones with Unavailable, and let go of the file. Safe to repeat."""
         with self._gate:
@@ -77,6 +86,8 @@ class Database:
         self._readers.stop()
         self._writer.stop()
         with sqlite.write_lock(self._path):
+            for watch in self._watches:
+                watch.close()
             self._readers.close()
             self._writer.close()
 

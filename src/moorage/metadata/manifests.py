@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from moorage.metadata import changes
 from moorage.metadata.tables import manifest, manifest_reference
 from moorage.oci.digest import Digest
 from moorage.oci.manifest import Manifest
@@ -62,6 +63,7 @@ def put(connection: sa.Connection, repository_id: str, new: NewManifest, now: da
         annotations=dict(new.parsed.annotations),
         **changing,
     )
+    changes.record(connection, [changes.of_manifest(repository_id, new.digest)])
     there = [manifest.c.repository_id, manifest.c.digest]
     connection.execute(row.on_conflict_do_update(index_elements=there, set_=changing))
     references = _references(new.parsed)
@@ -73,6 +75,7 @@ def put(connection: sa.Connection, repository_id: str, new: NewManifest, now: da
 
 def delete(connection: sa.Connection, repository_id: str, digest: Digest, now: datetime) -> bool:
     """Hide a manifest; False where there is none. Its row and references stay until the collector removes them."""
+    changes.record(connection, [changes.of_manifest(repository_id, digest)])
     change = sa.update(manifest).where(_live(repository_id, str(digest)))
     return connection.execute(change.values(deleted_at=now)).rowcount == 1
 

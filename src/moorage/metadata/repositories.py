@@ -6,29 +6,25 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from moorage.metadata import changes
 from moorage.metadata.tables import registry, repository
 from moorage.model import Place, new_id
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryRow:
-    """Where a repository's name leads. `id` is None, and `public` False, while nothing was committed to it."""
+    """A repository, and whether everybody may pull from it."""
 
-    registry_id: str
-    account_id: str
-    id: str | None
+    id: str
     public: bool
 
 
-def locate(connection: sa.Connection, registry_name: str, name: str) -> RepositoryRow | None:
-    """Find a registry and, in it, a repository; None where there is no such registry."""
-    match = sa.and_(repository.c.registry_id == registry.c.id, repository.c.name == name)
-    columns = (registry.c.id, registry.c.account_id, repository.c.id, repository.c.public)
-    query = (
-        sa.select(*columns).select_from(registry.outerjoin(repository, match)).where(registry.c.name == registry_name)
-    )
+def find(connection: sa.Connection, registry_id: str, name: str) -> RepositoryRow | None:
+    """Find a repository in a registry; None while nothing was committed to it."""
+    query = sa.select(repository.c.id, repository.c.public)
+    query = query.where(repository.c.registry_id == registry_id, repository.c.name == name)
     row = connection.execute(query).one_or_none()
-    return None if row is None else RepositoryRow(row[0], row[1], row[2], bool(row[3]))
+    return None if row is None else RepositoryRow(row.id, row.public)
 
 
 def ensure(connection: sa.Connection, place: Place, name: str, now: datetime) -> str:
@@ -44,12 +40,15 @@ def ensure(connection: sa.Connection, place: Place, name: str, now: datetime) ->
         "created_at": now,
     }
     connection.execute(sa.insert(repository).values(values))
+    changes.record(connection, [changes.of_repository(place.registry_id, name)])
     return repository_id
 
 
 def set_public(connection: sa.Connection, repository_id: str, *, public: bool) -> None:
     """Let everybody pull from a repository, or its account's people only."""
-    connection.execute(sa.update(repository).where(repository.c.id == repository_id).values(public=public))
+    change = sa.update(repository).where(repository.c.id == repository_id).values(public=public)
+    row = connection.execute(change.returning(repository.c.registry_id, repository.c.name)).one()
+    changes.record(connection, [changes.of_repository(row.registry_id, row.name)])
 
 
 def page(

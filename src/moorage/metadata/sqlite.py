@@ -93,20 +93,19 @@ def open_engine(path: Path, *, begin: Literal["BEGIN", "BEGIN IMMEDIATE"], pragm
     Its connections may move between threads. They are not pooled: close each with `write_lock` held, since the last
     one to go copies the log back.
     """
-    engine = sa.create_engine(
-        "sqlite://", creator=lambda: _connect(path, _PRAGMAS + pragmas), poolclass=sa.pool.NullPool
-    )
+    engine = sa.create_engine("sqlite://", creator=lambda: connect(path, pragmas), poolclass=sa.pool.NullPool)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
-def _connect(path: Path, pragmas: tuple[str, ...]) -> DriverConnection:
+def connect(path: Path, pragmas: tuple[str, ...] = ()) -> DriverConnection:
+    """Open a connection; `pragmas` come on top of the usual ones. Close it with `write_lock` held."""
     # isolation_level None: the driver issues no BEGIN of its own.
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, factory=DriverConnection
     )
     try:
-        for pragma in pragmas:
+        for pragma in _PRAGMAS + pragmas:
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except sqlite3.Error:
         connection.close()

@@ -234,3 +234,14 @@ doomed_object = sa.Table(
     sa.Column("store", sa.String(63), nullable=False),
     sa.Column("doomed_at", Instant, nullable=False, index=True),
 )
+
+# What has changed of that which workers remember (see registry/memory.py): they read on from the last row they know.
+change = sa.Table(
+    "change",
+    metadata,
+    # Never used twice, so that whoever missed rows that were pruned can tell by the gap.
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("key", sa.String(400), nullable=False),
+    sqlite_autoincrement=True,
+)

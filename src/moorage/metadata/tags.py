@@ -4,6 +4,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from moorage.metadata import changes
 from moorage.metadata.tables import tag
 from moorage.model import new_id
 from moorage.oci.digest import Digest
@@ -28,6 +29,7 @@ def point(
 
 def close(connection: sa.Connection, repository_id: str, name: str, now: datetime, by: str | None) -> bool:
     """End a tag, which keeps its history; False where there is none."""
+    changes.record(connection, [changes.of_tag(repository_id, name)])
     change = sa.update(tag).where(_open(repository_id, name))
     return connection.execute(change.values(ended_at=now, ended_by=by)).rowcount == 1
 
@@ -35,7 +37,9 @@ def close(connection: sa.Connection, repository_id: str, name: str, now: datetim
 def close_all(connection: sa.Connection, repository_id: str, digest: Digest, now: datetime, by: str | None) -> None:
     """End every tag that points to a digest."""
     open_here = sa.and_(tag.c.repository_id == repository_id, tag.c.digest == str(digest), tag.c.ended_at.is_(None))
-    connection.execute(sa.update(tag).where(open_here).values(ended_at=now, ended_by=by))
+    change = sa.update(tag).where(open_here).values(ended_at=now, ended_by=by)
+    names = connection.execute(change.returning(tag.c.name)).scalars().all()
+    changes.record(connection, [changes.of_tag(repository_id, name) for name in names])
 
 
 def page(connection: sa.Connection, repository_id: str, after: str, limit: int) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from moorage.metadata import changes
 from moorage.metadata.tables import membership, user
 from moorage.model import Role, new_id
 
@@ -56,3 +57,4 @@ def set_password(connection: sa.Connection, user_id: str, password_hash: str) ->
     """Change the password and end everything that was issued on the strength of the old one."""
     change = sa.update(user).where(user.c.id == user_id)
     connection.execute(change.values(password_hash=password_hash, epoch=user.c.epoch + 1))
+    changes.record(connection, [changes.of_user(user_id)])

@@ -6,7 +6,7 @@ each request (`registry.access`), so what is revoked stops working although the 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from joserfc import jwt
@@ -19,6 +19,7 @@ from moorage.model import Action, Bound, Caller, new_id
 from moorage.oci.reference import RepositoryName
 from moorage.policy.scopes import Scope
 from moorage.registry import access
+from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 
 SERVICE = "moorage"
@@ -48,7 +49,7 @@ async def issue(installation: Installation, caller: Caller, scopes: Iterable[Sco
     wanted = tuple(scopes)
 
     def survey(connection: Connection, now: datetime) -> tuple[datetime, list[Bound]]:
-        access.holder_of(connection, now, caller)
+        access.holder_of(Stored(connection), now, caller)
         names = _repositories(wanted)
         return now, [_bound(connection, now, caller, name, actions) for name, actions in names.items()]
 
@@ -64,11 +65,17 @@ async def issue(installation: Installation, caller: Caller, scopes: Iterable[Sco
 
 def verify(installation: Installation, text: str) -> Caller:
     """Read a bearer token that we signed; raises Unauthorized where it is foreign, damaged or expired."""
+    now = installation.database.clock()
+    known = installation.callers.find(text, now)
+    if known is not None:
+        return known
     claims = _verified(installation, text, SERVICE)
     entries = claims.get("access", [])
     bounds = tuple(_bound_from(entry) for entry in entries if entry["type"] == "repository")
     catalog = any((entry["type"], entry["name"]) == _CATALOG for entry in entries)
-    return Caller(claims.get("token"), claims.get("user"), claims.get("epoch", 0), bounds, catalog)
+    caller = Caller(claims.get("token"), claims.get("user"), claims.get("epoch", 0), bounds, catalog)
+    installation.callers.learn(text, caller, claims["exp"])
+    return caller
 
 
 def verify_refresh(installation: Installation, text: str) -> Caller:
@@ -93,7 +100,7 @@ def _repositories(scopes: Iterable[Scope]) -> Mapping[RepositoryName, frozenset[
 def _bound(
     connection: Connection, now: datetime, caller: Caller, name: RepositoryName, wanted: frozenset[Action]
 ) -> Bound:
-    place = access.look(connection, now, caller, name)
+    place = access.look(Stored(connection), now, caller, name)
     return Bound(str(name), place.registry_id, place.repository_id, place.actions & wanted)
 
 
@@ -141,7 +148,7 @@ def _sign(
 def _verified(installation: Installation, text: str, audience: str) -> Mapping[str, Any]:
     """Check signature, issuer, audience and time. The key comes from ours alone, whatever the header says."""
     wanted = JWTClaimsRegistry(
-        now=lambda: int(datetime.now(UTC).timestamp()),
+        now=lambda: int(installation.database.clock().timestamp()),
         iss={"essential": True, "value": installation.id},
         aud={"essential": True, "value": audience},
         exp={"essential": True},

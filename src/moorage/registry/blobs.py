@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 
 from moorage.errors import BlobUnknown, NameUnknown, ObjectMissing, Unsupported
 from moorage.metadata import blobs
-from moorage.metadata.blobs import BlobRow
+from moorage.metadata.blobs import BlobCopyRow
 from moorage.model import Action, Caller, Place
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
+from moorage.registry.facts import Facts, Stored, recall
 from moorage.registry.installation import Installation
 from moorage.storage.contract import BlobStore
 
@@ -39,24 +40,22 @@ class Blob:
 async def find(installation: Installation, caller: Caller, name: RepositoryName, digest: Digest) -> Blob:
     """Find a blob to serve. Raises NameUnknown or BlobUnknown, the latter also where its bytes are lost."""
 
-    def look(connection: Connection, now: datetime) -> BlobRow:
-        place = access.require(connection, now, caller, name, Action.PULL)
-        row = blobs.find(connection, existing(place), digest, installation.store_name)
-        if row is None:
-            raise _unknown(name, digest)
-        return row
+    def look(facts: Facts, now: datetime) -> BlobCopyRow | None:
+        repository_id = existing(access.require(facts, now, caller, name, Action.PULL))
+        is_linked = facts.ask(blobs.is_linked, repository_id, digest)
+        return facts.ask(blobs.find_copy, digest, installation.store_name) if is_linked else None
 
-    row = await installation.database.read(look)
-    if not await is_whole(installation.store, row.key, row.size):
+    copy = await recall(installation, look)
+    if copy is None or not await is_whole(installation.store, copy):
         raise _unknown(name, digest)
-    return Blob(digest, row.size, row.key, installation.store)
+    return Blob(digest, copy.size, copy.key, installation.store)
 
 
 async def delete(installation: Installation, caller: Caller, name: RepositoryName, digest: Digest) -> None:
     """Take a blob out of a repository. Raises Unsupported, naming a manifest, while one needs it."""
 
     def unlink(connection: Connection, now: datetime) -> None:
-        place = access.require(connection, now, caller, name, Action.DELETE)
+        place = access.require(Stored(connection), now, caller, name, Action.DELETE)
         user = blobs.user_manifest(connection, existing(place), digest)
         if user is not None:
             raise Unsupported(f"Blob {digest} is needed by manifest {user} in {name}: delete that manifest first.")
@@ -66,10 +65,10 @@ async def delete(installation: Installation, caller: Caller, name: RepositoryNam
     await installation.database.write(unlink)
 
 
-async def is_whole(store: BlobStore, key: str, size: int) -> bool:
-    """Tell whether an object is there with all its bytes."""
+async def is_whole(store: BlobStore, copy: BlobCopyRow) -> bool:
+    """Tell whether a copy's object is there with all its bytes."""
     try:
-        return await store.size(key) == size
+        return await store.size(copy.key) == copy.size
     except ObjectMissing:
         return False
 

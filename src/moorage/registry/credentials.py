@@ -12,6 +12,7 @@ from moorage.metadata.users import UserRow
 from moorage.model import Caller
 from moorage.policy import api_tokens
 from moorage.registry import bearer
+from moorage.registry.facts import Facts, recall
 from moorage.registry.installation import Installation
 
 _WRONG = "authentication required: the user name, password or API token is wrong"
@@ -41,11 +42,11 @@ async def from_api_token(installation: Installation, text: str) -> Caller:
     if token is None:
         raise Unauthorized("authentication required: this API token is mistyped", reason="invalid_token")
 
-    def check(connection: Connection, now: datetime) -> bool:
-        row = tokens.find_live(connection, token.id, now)
-        return row is not None and hmac.compare_digest(row.secret_hash, secret_hash(token.text))
+    def is_right(facts: Facts, now: datetime) -> bool:
+        row = facts.ask(tokens.find, token.id)
+        return row is not None and row.is_live(now) and hmac.compare_digest(row.secret_hash, secret_hash(token.text))
 
-    if not await installation.database.read(check):
+    if not await recall(installation, is_right):
         raise Unauthorized(_WRONG, reason="invalid_token")
     return Caller(token_id=token.id, catalog=True)
 

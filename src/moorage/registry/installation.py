@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from moorage.metadata import installations
 from moorage.metadata.database import Database
+from moorage.registry.memory import CallerMemory, Memory
 from moorage.registry.passwords import Passwords
 from moorage.storage.contract import BlobStore
 
@@ -27,6 +28,8 @@ class Installation:
     signing_keys: KeySet
     passwords: Passwords
     upload_lifetime: timedelta
+    memory: Memory
+    callers: CallerMemory
 
 
 async def open_installation(
@@ -45,7 +48,14 @@ async def open_installation(
         return identity, installations.signing_keys(connection)
 
     identity, keys = await database.write(identify)
-    imported = [ECKey.import_key(pem, {"kid": kid, "alg": "ES256", "use": "sig"}) for kid, pem in keys]
     return Installation(
-        identity, database, make_store(identity), _STORE, KeySet(list(imported)), Passwords(), upload_lifetime
+        id=identity,
+        database=database,
+        store=make_store(identity),
+        store_name=_STORE,
+        signing_keys=KeySet([ECKey.import_key(pem, {"kid": kid, "alg": "ES256", "use": "sig"}) for kid, pem in keys]),
+        passwords=Passwords(),
+        upload_lifetime=upload_lifetime,
+        memory=Memory(database.watch()),
+        callers=CallerMemory(),
     )

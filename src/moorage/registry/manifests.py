@@ -15,6 +15,7 @@ from moorage.oci.manifest import Manifest, parse
 from moorage.oci.reference import RepositoryName, Tag
 from moorage.registry import access
 from moorage.registry.blobs import existing
+from moorage.registry.facts import Facts, Stored, recall
 from moorage.registry.installation import Installation
 
 
@@ -47,16 +48,15 @@ async def find(
 ) -> ManifestRow:
     """Find a manifest by tag or digest. Raises NameUnknown or ManifestUnknown."""
 
-    def look(connection: Connection, now: datetime) -> ManifestRow:
-        place = access.require(connection, now, caller, name, Action.PULL)
-        repository_id = existing(place)
-        digest = tags.find(connection, repository_id, reference) if isinstance(reference, str) else reference
-        row = None if digest is None else manifests.find(connection, repository_id, digest)
+    def look(facts: Facts, now: datetime) -> ManifestRow:
+        repository_id = existing(access.require(facts, now, caller, name, Action.PULL))
+        digest = facts.ask(tags.find, repository_id, reference) if isinstance(reference, str) else reference
+        row = None if digest is None else facts.ask(manifests.find, repository_id, digest)
         if row is None:
             raise _unknown(name, reference)
         return row
 
-    return await installation.database.read(look)
+    return await recall(installation, look)
 
 
 async def put(installation: Installation, caller: Caller, name: RepositoryName, push: Push) -> Pushed:
@@ -70,7 +70,7 @@ async def put(installation: Installation, caller: Caller, name: RepositoryName, 
     digest = _checked_digest(push)
 
     def store(connection: Connection, now: datetime) -> tuple[str, ...]:
-        place = access.require(connection, now, caller, name, Action.PUSH)
+        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         _check_condition(connection, place, push)
         absent = _absent_blobs(connection, place, parsed)
         if absent and parsed.subject is None:
@@ -93,7 +93,7 @@ async def delete(installation: Installation, caller: Caller, name: RepositoryNam
     """Delete a tag, which leaves its manifest, or a manifest, which takes its tags along. Raises ManifestUnknown."""
 
     def end(connection: Connection, now: datetime) -> None:
-        place = access.require(connection, now, caller, name, Action.DELETE)
+        place = access.require(Stored(connection), now, caller, name, Action.DELETE)
         repository_id = existing(place)
         if isinstance(reference, str):
             gone = tags.close(connection, repository_id, reference, now, place.actor)

@@ -12,6 +12,7 @@ from moorage.oci.descriptor import Descriptor
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
+from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 
 # Bytes of annotations on one page; containerd refuses an index of more than 4 MiB (distribution-spec allows paging).
@@ -40,7 +41,7 @@ async def page(installation: Installation, caller: Caller, name: RepositoryName,
     """List what refers to a subject; nothing, rather than an error, where subject or repository do not exist."""
 
     def look(connection: Connection, now: datetime) -> list[Descriptor]:
-        place = access.require(connection, now, caller, name, Action.PULL)
+        place = access.require(Stored(connection), now, caller, name, Action.PULL)
         if place.repository_id is None:
             return []
         return referrers.page(

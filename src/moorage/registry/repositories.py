@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from moorage.metadata import repositories
 from moorage.model import Action, Caller
 from moorage.registry import access
+from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 
 CATALOG_SCOPE = "registry:catalog:*"
@@ -28,7 +29,7 @@ async def page(installation: Installation, caller: Caller, after: str, limit: in
     registry, _, repository = after.partition("/")
 
     def look(connection: Connection, now: datetime) -> list[tuple[str, str]]:
-        holder = access.holder_of(connection, now, caller)
+        holder = access.holder_of(Stored(connection), now, caller)
         readable = [account_id for account_id, actions in holder.accounts.items() if Action.PULL in actions]
         behind = (registry, repository) if after else None
         return repositories.page(connection, readable, behind, limit + 1)

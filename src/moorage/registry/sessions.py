@@ -3,6 +3,7 @@
 from moorage.errors import Unauthorized
 from moorage.model import Caller
 from moorage.registry import access
+from moorage.registry.facts import recall
 from moorage.registry.installation import Installation
 
 
@@ -10,4 +11,4 @@ async def check(installation: Installation, caller: Caller) -> None:
     """Raise Unauthorized where nothing was shown, or what was shown is over; an anonymous bearer token will do."""
     if caller.is_anonymous and caller.bounds is None:
         raise Unauthorized
-    await installation.database.read(lambda connection, now: access.holder_of(connection, now, caller))
+    await recall(installation, lambda facts, now: access.holder_of(facts, now, caller))

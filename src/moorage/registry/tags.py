@@ -10,6 +10,7 @@ from moorage.model import Action, Caller
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
 from moorage.registry.blobs import existing
+from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 
 
@@ -25,7 +26,7 @@ async def page(installation: Installation, caller: Caller, name: RepositoryName,
     """List at most `limit` tags behind `after`. Raises NameUnknown."""
 
     def look(connection: Connection, now: datetime) -> list[str]:
-        place = access.require(connection, now, caller, name, Action.PULL)
+        place = access.require(Stored(connection), now, caller, name, Action.PULL)
         return tags.page(connection, existing(place), after, limit + 1)
 
     found = await installation.database.read(look)

@@ -27,6 +27,7 @@ from moorage.oci.ranges import ByteRange
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
 from moorage.registry.blobs import is_whole
+from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 from moorage.registry.pouring import pour
 from moorage.storage.contract import Stage
@@ -67,7 +68,7 @@ async def start(installation: Installation, caller: Caller, name: RepositoryName
     """Begin an upload, hashed by `algorithm` on its way in."""
 
     def create(connection: Connection, now: datetime) -> Upload:
-        place = access.require(connection, now, caller, name, Action.PUSH)
+        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         upload = Upload(
             id=new_id(),
             registry_id=place.registry_id,
@@ -140,23 +141,23 @@ async def mount(
     """
 
     def find(connection: Connection, now: datetime) -> bool:
-        place = access.require(connection, now, caller, name, Action.PUSH)
+        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         if source is None:
-            holder = access.holder_of(connection, now, caller)
+            holder = access.holder_of(Stored(connection), now, caller)
             mine = Action.PULL in holder.accounts.get(place.account_id, frozenset())
             return mine and blobs.account_has(connection, place.account_id, digest)
-        there = access.look(connection, now, caller, source)
+        there = access.look(Stored(connection), now, caller, source)
         if caller.bounds is not None and str(source) not in {bound.name for bound in caller.bounds}:
             scopes = (access.needed_scope(name, Action.PUSH), access.needed_scope(source, Action.PULL))
             raise access.refusal(caller, scopes, f"pull is not allowed in {source}")
         if Action.PULL not in there.actions or there.repository_id is None:
             return False
-        return blobs.find(connection, there.repository_id, digest, installation.store_name) is not None
+        return blobs.is_linked(connection, there.repository_id, digest)
 
     def link(connection: Connection, now: datetime) -> bool:
         if not find(connection, now):
             return False
-        place = access.require(connection, now, caller, name, Action.PUSH)
+        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
         return True
 
@@ -178,7 +179,7 @@ async def expire(installation: Installation) -> int:
 
 def _find(connection: Connection, now: datetime, caller: Caller, name: RepositoryName, upload_id: str) -> Upload:
     """Find an upload of this repository that this caller began; all others are unknown to them."""
-    place = access.require(connection, now, caller, name, Action.PUSH)
+    place = access.require(Stored(connection), now, caller, name, Action.PUSH)
     upload = uploads.find(connection, upload_id, now)
     mine = (place.registry_id, name.repository, place.actor)
     if upload is None or (upload.registry_id, upload.repository, upload.started_by) != mine:
@@ -255,15 +256,14 @@ async def _commit(
     store_name, upload, size = installation.store_name, writing.upload, writing.stage.offset
     present = await installation.database.read(lambda connection, _: blobs.find_copy(connection, digest, store_name))
     # A copy whose bytes were lost is replaced: that is how the next push heals it.
-    lost = present if present is not None and not await is_whole(installation.store, present, size) else None
+    lost = None if present is None or await is_whole(installation.store, present) else present
 
     def publish(connection: Connection, now: datetime) -> None:
-        place = access.require(connection, now, caller, name, Action.PUSH)
+        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         if not uploads.consume(connection, upload):
             raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile; start anew")
         blobs.add(connection, digest, size, now)
-        key = blobs.find_copy(connection, digest, store_name)
-        if key is None or key == lost:
+        if blobs.find_copy(connection, digest, store_name) in {None, lost}:
             blobs.add_copy(connection, digest, store_name, upload.key, now)
         else:
             doomed_objects.doom(connection, store_name, upload.key, now)

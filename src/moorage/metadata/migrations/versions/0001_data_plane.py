@@ -16,6 +16,7 @@ def upgrade() -> None:
     _tags()
     _blobs()
     _uploads()
+    _changes()
 
 
 def _id(name: str = "id", *, nullable: bool = False) -> sa.Column[str]:
@@ -244,3 +245,14 @@ def _uploads() -> None:
         sa.UniqueConstraint("key", name="uq_upload_key"),
     )
     op.create_index("ix_upload_expires_at", "upload", ["expires_at"])
+
+
+def _changes() -> None:
+    op.create_table(
+        "change",
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("key", sa.String(400), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_change"),
+        sqlite_autoincrement=True,
+    )

@@ -1,0 +1,119 @@
+"""What a worker remembers of the database: single facts, never stale.
+
+Before every use it looks whether anything was committed, by any process, and drops the facts that the log of changes
+names. A fact is learned only if no change was logged between the moment before it was read and the moment after.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, TypeVarTuple, cast
+
+from sqlalchemy import Connection
+
+from moorage.metadata import blobs, changes, manifests, registries, repositories, tags, tokens, users
+from moorage.metadata.changes import Change
+from moorage.metadata.manifests import ManifestRow
+from moorage.metadata.watch import Watch
+from moorage.model import Caller
+
+T = TypeVar("T")
+As = TypeVarTuple("As")
+
+_Entry = tuple[Callable[..., Any], tuple[Any, ...]]
+
+# What may be remembered, and which change makes it untrue. Its recording is in the functions that change it.
+CHANGED_BY: Mapping[Callable[..., Any], Callable[..., Change]] = {
+    users.epoch: changes.of_user,
+    users.roles: changes.of_user,
+    tokens.find: changes.of_token,
+    registries.find: changes.of_registry,
+    repositories.find: changes.of_repository,
+    tags.find: changes.of_tag,
+    manifests.find: changes.of_manifest,
+    blobs.is_linked: changes.of_link,
+    blobs.find_copy: lambda digest, _store: changes.of_blob(digest),
+}
+
+# Bytes, roughly: of the facts themselves and of manifests' contents.
+_CAPACITY = 48 * 1024 * 1024
+_FACT_SIZE = 600
+
+
+class NotRemembered(Exception):
+    """The memory lacks an answer."""
+
+
+class Memory:
+    """Facts by question and arguments. For the one thread that runs a worker's event loop."""
+
+    def __init__(self, watch: Watch, capacity: int = _CAPACITY) -> None:
+        self._watch = watch
+        self._capacity = capacity
+        self._size = 0
+        self._answers: dict[_Entry, Any] = {}
+        self._entries: dict[Change, set[_Entry]] = {}
+
+    def ask(self, question: Callable[[Connection, *As], T], *args: *As) -> T:
+        """Return a remembered answer; raises NotRemembered."""
+        try:
+            return cast("T", self._answers[question, args])
+        except KeyError:
+            raise NotRemembered from None
+
+    def refresh(self) -> int:
+        """Forget what has changed; return the number of the last change, which tells whether another came since."""
+        changed = self._watch.changes()
+        if changed is None:
+            self._forget_all()
+        elif changed:
+            for change in changed:
+                self._forget(change)
+        return self._watch.seq
+
+    def learn(self, answers: Iterable[tuple[Callable[..., Any], tuple[Any, ...], Any]]) -> None:
+        """Remember answers that are true now."""
+        for question, args, answer in answers:
+            entry = (question, args)
+            if entry in self._answers:
+                continue
+            self._size += _size(answer)
+            if self._size > self._capacity:
+                self._forget_all()
+                self._size = _size(answer)
+            self._answers[entry] = answer
+            self._entries.setdefault(CHANGED_BY[question](*args), set()).add(entry)
+
+    def _forget(self, change: Change) -> None:
+        for entry in self._entries.pop(change, ()):
+            self._size -= _size(self._answers.pop(entry))
+
+    def _forget_all(self) -> None:
+        self._answers.clear()
+        self._entries.clear()
+        self._size = 0
+
+
+class CallerMemory:
+    """Who bearer tokens stand for, so that a signature is checked once and not with every request.
+
+    Safe to keep: what a token says never changes, and what its caller may do is not kept here.
+    """
+
+    def __init__(self, most: int = 4096) -> None:
+        self._most = most
+        self._callers: dict[str, tuple[Caller, float]] = {}
+
+    def find(self, text: str, now: datetime) -> Caller | None:
+        """Return whom a token stands for, if that is known and it has not expired."""
+        known = self._callers.get(text)
+        return known[0] if known is not None and known[1] > now.timestamp() else None
+
+    def learn(self, text: str, caller: Caller, expires_at: float) -> None:
+        """Remember whom a token stands for; `expires_at` in seconds since 1970."""
+        if len(self._callers) >= self._most:
+            self._callers.clear()
+        self._callers[text] = (caller, expires_at)
+
+
+def _size(answer: object) -> int:
+    return _FACT_SIZE + (len(answer.content) if isinstance(answer, ManifestRow) else 0)
