@@ -95,9 +95,13 @@ class Server:
     def kill(self) -> None:
         """End the main process and all workers by SIGKILL at once, as a power cut would."""
         process = self._running()
-        with suppress(ProcessLookupError):  # all of them are gone already
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        deadline = time.monotonic() + STOP_LIMIT
+        with suppress(ProcessLookupError):  # none is left
+            while time.monotonic() < deadline:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                # The workers are nobody's children now; they hold their locks until the kernel has ended them too.
+                time.sleep(0.01)
         self._process = None
 
     def restart(self) -> None:

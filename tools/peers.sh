@@ -9,11 +9,12 @@ set -euo pipefail
 # shellcheck source=tools/installing.sh
 source "$(dirname "$0")/installing.sh"
 
-# program, the name it is installed under, module, version
+# program, the name it is installed under, module, version, and what its build needs in the environment.
+# Without build tags zot leaves its extensions out; its JSON code needs the experiment.
 readonly modules=(
-  "registry distribution github.com/distribution/distribution/v3/cmd/registry v3.1.2"
-  "olareg   olareg       github.com/olareg/olareg/cmd/olareg                  v0.2.2"
-  "zot      zot          zotregistry.dev/zot/v2/cmd/zot                       v2.1.20"
+  "registry distribution github.com/distribution/distribution/v3/cmd/registry v3.1.2  CGO_ENABLED=0"
+  "olareg   olareg       github.com/olareg/olareg/cmd/olareg                  v0.2.2  CGO_ENABLED=0"
+  "zot      zot          zotregistry.dev/zot/v2/cmd/zot                       v2.1.20 GOEXPERIMENT=jsonv2"
 )
 
 # Debian's registry is taken out of its package, not installed: a benchmark must not leave a service running.
@@ -22,31 +23,31 @@ install_debian_registry() {
   say "unpacking docker-registry"
   local stage version
   stage="$(new_stage)"
-  (cd "$stage" && as_root apt-get update -qq && apt-get download -qq docker-registry)
-  version="$(dpkg-deb --field "$stage"/*.deb Version)"
-  dpkg-deb --fsys-tarfile "$stage"/*.deb | tar -x -C "$stage" --strip-components=3 ./usr/bin/docker-registry
+  as_root apt-get update -qq || return
+  (cd "$stage" && apt-get download -qq -o APT::Sandbox::User=root docker-registry) || return
+  version="$(dpkg-deb --field "$stage"/*.deb Version)" || return
+  dpkg-deb --fsys-tarfile "$stage"/*.deb | tar -x -C "$stage" --strip-components=3 ./usr/bin/docker-registry || return
   rm "$stage"/*.deb
   publish "$stage" docker-registry "$version"
 }
 
-# Without build tags zot leaves its extensions out; its JSON code needs the experiment.
 install_module() {
-  local program="$1" name="$2" module="$3" version="$4" go="$5" stage
+  local program="$1" name="$2" module="$3" version="$4" setting="$5" go="$6" stage
   say "building $name $version"
   stage="$(new_stage)"
-  GOBIN="$stage" CGO_ENABLED=0 GOEXPERIMENT=jsonv2 nice -n 19 "$go" install "$module@$version" \
-    2> >(grep -v '^go: downloading' >&2) || { rm -rf "$stage"; return 1; }
+  env GOBIN="$stage" "$setting" nice -n 19 "$go" install "$module@$version" \
+    2> >(grep -v '^go: downloading' >&2) || return
   [ "$program" = "$name" ] || mv "$stage/$program" "$stage/$name"
   publish "$stage" "$name" "$version"
 }
 
 install_modules() {
-  local entry program name module version go=""
+  local entry program name module version setting go=""
   for entry in "${modules[@]}"; do
-    read -r program name module version <<<"$entry"
+    read -r program name module version setting <<<"$entry"
     published "$name" "$version" && continue
     [ -n "$go" ] || go="$(find_go)"
-    install_module "$program" "$name" "$module" "$version" "$go" || say "$name $version cannot be built here"
+    install_module "$program" "$name" "$module" "$version" "$setting" "$go" || say "$name $version cannot be built here"
   done
 }
 

@@ -1,5 +1,6 @@
 """Starts the two daemons whose clients are tested: Docker's engine and containerd."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -81,7 +82,13 @@ def _short_folder() -> Iterator[Path]:
 def _daemon(command: Sequence[str], log: Path, question: Sequence[str]) -> Iterator[None]:
     """Run `command` until the block ends; it is up as soon as `question` succeeds."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command,
+            env={"PATH": os.environ["PATH"]},  # no proxy that the machine may use
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
         deadline = time.monotonic() + START_LIMIT
         while subprocess.run(question, capture_output=True, check=False).returncode != 0:

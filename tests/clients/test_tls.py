@@ -37,14 +37,15 @@ def host(tls_server: Server) -> str:
 @pytest.fixture
 def told_docker(host: str, ca_file: Path) -> Iterator[None]:
     """Docker's engine has been told of the authority, by a folder that is gone after the test."""
-    made = [path for path in (DOCKER_CERTIFICATES, DOCKER_CERTIFICATES.parent) if not path.exists()]
+    others = DOCKER_CERTIFICATES.exists()
     folder = DOCKER_CERTIFICATES / host
     folder.mkdir(parents=True)
     (folder / "ca.crt").write_bytes(ca_file.read_bytes())
     yield
     (folder / "ca.crt").unlink()
-    for path in [folder, *made]:
-        path.rmdir()
+    folder.rmdir()
+    if not others:
+        DOCKER_CERTIFICATES.rmdir()
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from moorage.metadata import accounts, registries, repositories, tables, users
+from moorage.metadata import accounts, changes, registries, repositories, tables, users
 from moorage.metadata.database import Unit
 from moorage.model import Role
-from moorage.oci.reference import RepositoryName
 from moorage.registry import tokens
 from moorage.registry.installation import Installation
 from moorage.registry.users import set_password
@@ -93,23 +92,32 @@ class Operator:
 
     def set_public(self, name: str, *, public: bool = True) -> None:
         """Let everybody pull from a repository, or its account alone."""
-        repository_id = self.repository_id(name)
-        self.write(lambda connection, _: repositories.set_public(connection, repository_id, public=public))
+        self.write(
+            lambda connection, _: repositories.set_public(connection, _locate(connection, name)[1], public=public)
+        )
 
     def replace_repository(self, name: str) -> None:
         """Make room for another repository of the same name, as a deletion does."""
-        away = sa.update(tables.repository).where(tables.repository.c.id == self.repository_id(name))
-        self.write(lambda connection, _: connection.execute(away.values(name=secrets.token_hex(8))) and None)
 
-    def repository_id(self, name: str) -> str:
-        """Return the id of a repository that has been pushed to."""
-        parsed = RepositoryName.parse(name)
-        row = self.write(lambda connection, _: repositories.locate(connection, parsed.registry, parsed.repository))
-        assert row is not None
-        assert row.id is not None
-        return row.id
+        def rename(connection: sa.Connection, now: datetime) -> None:  # noqa: ARG001 - a unit's signature
+            registry_id, repository_id = _locate(connection, name)
+            away = sa.update(tables.repository).where(tables.repository.c.id == repository_id)
+            connection.execute(away.values(name=secrets.token_hex(8)))
+            changes.record(connection, [changes.of_repository(registry_id, name.partition("/")[2])])
+
+        self.write(rename)
 
     def expire_upload(self, upload_id: str) -> None:
         """Let an upload's time be over."""
         change = sa.update(tables.upload).where(tables.upload.c.id == upload_id)
-        self.write(lambda connection, now: connection.execute(change.values(expires_at=now)) and None)
+        self.write(lambda connection, now: connection.execute(change.values(expires_at=now)).rowcount)
+
+
+def _locate(connection: sa.Connection, name: str) -> tuple[str, str]:
+    """Return the ids of a registry and of a repository in it, which was pushed to."""
+    registry_name, _, repository_name = name.partition("/")
+    registry = registries.find(connection, registry_name)
+    assert registry is not None
+    repository = repositories.find(connection, registry.id, repository_name)
+    assert repository is not None
+    return registry.id, repository.id

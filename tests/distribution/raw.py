@@ -68,7 +68,8 @@ class RawConnection:
         """Send a whole request, with its Content-Length where it has a body, and read the answer."""
         length = [("Content-Length", str(len(body)))] if body else []
         self.send_head(method, target, (*headers, *length))
-        self.send(body)
+        if body:
+            self.send(body)
         return self.answer(method)
 
     def send_some(self, data: bytes, patience: float) -> int:

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from moorage.metadata import blobs, manifests
-from moorage.metadata.blobs import BlobRow
+from moorage.metadata.blobs import BlobCopyRow
 from moorage.metadata.tables import blob, blob_copy, repository_blob
 from moorage.oci.digest import Digest
 from moorage.storage.keys import new_key
@@ -32,26 +32,26 @@ def repository_id(connection: sa.Connection) -> str:
     return add_repository(connection)
 
 
-def test_blob_is_found_through_its_link(connection: sa.Connection, repository_id: str) -> None:
-    """A repository serves a blob by its size and key, and only where it is linked."""
+def test_blob_is_in_the_repositories_that_it_is_linked_to(connection: sa.Connection, repository_id: str) -> None:
+    """A blob that is there is in no repository by itself."""
     other_id = add_repository(connection, "other", add_registry(connection, "second"))
     add_blob(connection, DATA, repository_id)
 
-    (key,) = (row.key for row in all_of(connection, blob_copy))
-    assert blobs.find(connection, repository_id, DIGEST, STORE) == BlobRow(DIGEST, len(DATA), key)
-    assert blobs.find(connection, other_id, DIGEST, STORE) is None
-    assert blobs.find(connection, repository_id, ABSENT, STORE) is None
+    assert blobs.is_linked(connection, repository_id, DIGEST)
+    assert not blobs.is_linked(connection, other_id, DIGEST)
+    assert not blobs.is_linked(connection, repository_id, ABSENT)
 
 
-def test_blob_without_a_copy_in_the_store_is_not_found(connection: sa.Connection, repository_id: str) -> None:
-    """A link alone has nothing to serve, and another store's copy is not this one's."""
+def test_copy_is_of_one_store(connection: sa.Connection) -> None:
+    """A blob has a key and a size in a store, and need not have a copy in another one."""
     blobs.add(connection, DIGEST, len(DATA), NOW)
-    blobs.link(connection, repository_id, DIGEST, NOW)
-    assert blobs.find(connection, repository_id, DIGEST, STORE) is None
-
-    blobs.add_copy(connection, DIGEST, "elsewhere", new_key(), NOW)
-    assert blobs.find(connection, repository_id, DIGEST, STORE) is None
     assert blobs.find_copy(connection, DIGEST, STORE) is None
+
+    key = new_key()
+    blobs.add_copy(connection, DIGEST, "elsewhere", key, NOW)
+    assert blobs.find_copy(connection, DIGEST, "elsewhere") == BlobCopyRow(key, len(DATA))
+    assert blobs.find_copy(connection, DIGEST, STORE) is None
+    assert blobs.find_copy(connection, ABSENT, "elsewhere") is None
 
 
 def test_blob_is_added_once(connection: sa.Connection, repository_id: str) -> None:
@@ -68,12 +68,11 @@ def test_copy_takes_the_place_of_the_one_before(connection: sa.Connection) -> No
     """In each store a blob has one copy: the one that was added last."""
     add_blob(connection, DATA)
     add_blob(connection, DATA, store="elsewhere")
-    (other,) = (row.key for row in all_of(connection, blob_copy) if row.store == "elsewhere")
-    key = new_key()
+    other, key = blobs.find_copy(connection, DIGEST, "elsewhere"), new_key()
 
     blobs.add_copy(connection, DIGEST, STORE, key, NOW + SECOND)
 
-    assert blobs.find_copy(connection, DIGEST, STORE) == key
+    assert blobs.find_copy(connection, DIGEST, STORE) == BlobCopyRow(key, len(DATA))
     assert blobs.find_copy(connection, DIGEST, "elsewhere") == other
 
 
@@ -102,8 +101,8 @@ def test_unlinked_blob_is_gone_from_one_repository(connection: sa.Connection, re
 
     assert blobs.unlink(connection, repository_id, DIGEST)
     assert not blobs.unlink(connection, repository_id, DIGEST)
-    assert blobs.find(connection, repository_id, DIGEST, STORE) is None
-    assert blobs.find(connection, other_id, DIGEST, STORE) is not None
+    assert not blobs.is_linked(connection, repository_id, DIGEST)
+    assert blobs.is_linked(connection, other_id, DIGEST)
     assert blobs.find_copy(connection, DIGEST, STORE) is not None
 
 
@@ -117,10 +116,8 @@ def test_linked_ones_are_picked_out(connection: sa.Connection, repository_id: st
     assert blobs.linked(connection, repository_id, []) == set()
 
 
-def test_more_digests_than_a_statement_has_room_for_are_looked_up(
-    connection: sa.Connection, repository_id: str
-) -> None:
-    """The largest index that fits into 4 MiB has tens of thousands of entries."""
+def test_entries_of_the_largest_index_are_looked_up(connection: sa.Connection, repository_id: str) -> None:
+    """An index of 4 MiB has tens of thousands of entries, each a variable of one statement."""
     mine = str(add_blob(connection, DATA, repository_id))
     wanted = {str(Digest.of(str(number).encode())) for number in range(40_000)} | {mine}
 

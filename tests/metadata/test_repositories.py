@@ -12,24 +12,15 @@ from moorage.model import Place
 from tests.metadata.rows import NOW, add_account, add_registry, add_repository, all_of
 
 
-def test_name_leads_to_registry_account_and_repository(connection: sa.Connection) -> None:
-    """All of it is found in one step."""
-    account_id = add_account(connection)
-    registry_id = add_registry(connection, "main", account_id)
+def test_repository_is_found_in_its_registry(connection: sa.Connection) -> None:
+    """The same name elsewhere, a part of the name, or another case lead nowhere."""
+    registry_id = add_registry(connection)
     repository_id = add_repository(connection, "team/app", registry_id)
 
-    row = RepositoryRow(registry_id, account_id, repository_id, public=False)
-    assert repositories.locate(connection, "main", "team/app") == row
-
-
-def test_name_that_nothing_was_pushed_to_leads_to_its_registry(connection: sa.Connection) -> None:
-    """A repository that is not born is told from a registry that does not exist."""
-    account_id = add_account(connection)
-    registry_id = add_registry(connection, "main", account_id)
-    add_repository(connection, "app", add_registry(connection, "second"))
-
-    assert repositories.locate(connection, "main", "app") == RepositoryRow(registry_id, account_id, None, public=False)
-    assert repositories.locate(connection, "third", "app") is None
+    assert repositories.find(connection, registry_id, "team/app") == RepositoryRow(repository_id, public=False)
+    for name in ["team", "app", "Team/App", ""]:
+        assert repositories.find(connection, registry_id, name) is None
+    assert repositories.find(connection, add_registry(connection, "second"), "team/app") is None
 
 
 def test_repository_is_born_once_and_private(connection: sa.Connection) -> None:
@@ -60,7 +51,7 @@ def test_publicity_is_changed_and_taken_back(connection: sa.Connection) -> None:
     add_repository(connection, "other", registry_id)
 
     def public(name: str) -> bool:
-        row = repositories.locate(connection, "main", name)
+        row = repositories.find(connection, registry_id, name)
         assert row is not None
         return row.public
 

@@ -19,7 +19,7 @@ class Thing:
 
 @dataclass(slots=True)
 class Journal:
-    """What each thing may be: one state after an answer, two where a write was cut off, of which the server chose one."""
+    """What each thing may be: one state after an answer, two where a write was cut off and the server chose."""
 
     answers: int = 0
     _possible: dict[Thing, frozenset[State]] = field(default_factory=dict)

@@ -144,7 +144,7 @@ async def contest_all(server: Server, token: str, rng: Random, sessions: int) ->
         statuses.update(status for writer in writers for status in writer.statuses)
         across += len(writers[0].workers | writers[1].workers) > 1
     assert statuses[201], "no upload came through, so nothing was proven"
-    seen = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
+    seen = ", ".join(f"{count} times {status}" for status, count in sorted(statuses.items()))
     return f"{sessions} sessions, {across} of them on both workers at once; answers: {seen}"
 
 

@@ -9,18 +9,9 @@ from typing import Final
 PATIENCE: Final = 60.0
 
 
-async def until(condition: Callable[[], bool], *, every: float = 0.05) -> None:
-    """Wait until a condition holds, looking again after so many seconds."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(every)
-
-
-def wait_until(condition: Callable[[], bool], what: str, *, every: float = 0.05, patience: float = PATIENCE) -> None:
-    """Wait as above, outside of an event loop; `what` is said if it never comes."""
+async def until(condition: Callable[[], bool], *, every: float = 0.05, patience: float = PATIENCE) -> None:
+    """Wait until a condition holds, looking again after so many seconds, in a thread since it may block."""
     deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"not after {patience:.0f} seconds: {what}"
-        time.sleep(every)
+    while not await asyncio.to_thread(condition):
+        assert time.monotonic() < deadline, f"waited {patience:.0f} seconds in vain"
+        await asyncio.sleep(every)

@@ -110,8 +110,14 @@ class Trial:
 
     def repository_id(self, name: RepositoryName = APP) -> str | None:
         """Return the id of a repository; None before its first commit."""
-        row = self.read(lambda connection, _: repositories.locate(connection, name.registry, name.repository))
-        return row.id if row else None
+
+        def find(connection: sa.Connection, now: datetime) -> str | None:
+            del now
+            registry = registries.find(connection, name.registry)
+            row = repositories.find(connection, registry.id, name.repository) if registry else None
+            return row.id if row else None
+
+        return self.read(find)
 
     def set_public(self, name: RepositoryName = APP) -> None:
         """Let everybody pull from a repository."""
