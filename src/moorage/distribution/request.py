@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qs
@@ -45,6 +44,7 @@ class Request:
         self._receive = receive
         self._terms = terms
         self._body_ended = False
+        self._query: dict[str, list[str]] | None = None
 
     @property
     def origin(self) -> str:
@@ -57,23 +57,23 @@ class Request:
             host = ":".join(str(part) for part in self.scope["server"])
         return f"{'https' if scheme == 'https' else 'http'}://{host}"
 
-    @cached_property
-    def _headers(self) -> dict[bytes, list[str]]:
-        headers: dict[bytes, list[str]] = {}
-        for key, value in self.scope["headers"]:
-            headers.setdefault(bytes(key).lower(), []).append(bytes(value).decode("latin-1"))
-        return headers
-
     def header(self, name: str) -> str | None:
-        """Return a header's value, several lines of it joined as RFC 9110 §5.3 has it; None where it was not sent."""
-        values = self._headers.get(name.encode("ascii"))
-        return None if values is None else ", ".join(values)
+        """Return a header's value, several lines of it joined as RFC 9110 §5.3 has it; None where it was not sent.
 
-    @cached_property
+        `name` in lower case, as ASGI has them. Looked for anew each time: few are asked for, and most requests are
+        answered before a table of them would be made.
+        """
+        wanted = name.encode("ascii")
+        values = [value for key, value in self.scope["headers"] if key == wanted]
+        return b", ".join(values).decode("latin-1") if values else None
+
+    @property
     def query(self) -> dict[str, list[str]]:
         """The query's values by name."""
-        text = bytes(self.scope["query_string"]).decode("latin-1")
-        return parse_qs(text, keep_blank_values=True, encoding="utf-8") if text else {}
+        if self._query is None:
+            text = self.scope["query_string"].decode("latin-1")
+            self._query = parse_qs(text, keep_blank_values=True) if text else {}
+        return self._query
 
     def parameter(self, name: str) -> str | None:
         """Return the first value of a query's name; None where it was not sent."""

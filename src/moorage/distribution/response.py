@@ -8,9 +8,13 @@ from pathlib import Path
 
 from moorage.distribution.request import Scope, Send
 
-_VERSION = ("Docker-Distribution-Api-Version", "registry/2.0")
-# What lies here was made by others: no browser may guess its type or run it.
-_UNTRUSTED = (("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "sandbox; default-src 'none'"))
+_ALWAYS = (
+    (b"docker-distribution-api-version", b"registry/2.0"),
+    # What lies here was made by others: no browser may guess its type or run it.
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"sandbox; default-src 'none'"),
+)
+_WITHOUT_LENGTH = frozenset({204, 304})
 # Bytes over all Warning headers of an answer (distribution-spec, "Warnings").
 _MOST_WARNING = 4096
 
@@ -43,11 +47,15 @@ class Response:
             await send({"type": "http.response.body", "body": self.body})
 
     def _raw_headers(self, warnings: list[str]) -> list[tuple[bytes, bytes]]:
-        headers = [_VERSION, *_UNTRUSTED, *self.headers.items()]
-        if self.status not in {204, 304}:
-            headers.append(("Content-Length", str(len(self.body) if self.length is None else self.length)))
-        headers += [("Warning", text) for text in _warning_values(warnings)]
-        return [(key.lower().encode("ascii"), value.encode("latin-1", "replace")) for key, value in headers]
+        named = [
+            (key.lower().encode("ascii"), value.encode("latin-1", "replace")) for key, value in self.headers.items()
+        ]
+        headers = [*_ALWAYS, *named]
+        if self.status not in _WITHOUT_LENGTH:
+            headers.append((b"content-length", b"%d" % (len(self.body) if self.length is None else self.length)))
+        if warnings:
+            headers += [(b"warning", value.encode("ascii")) for value in _warning_values(warnings)]
+        return headers
 
 
 def of_json(status: int, document: object, headers: Mapping[str, str] | None = None) -> Response:

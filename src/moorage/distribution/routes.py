@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -67,10 +68,11 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def match(raw_path: bytes) -> tuple[Route, dict[str, Any]]:
+@lru_cache(maxsize=4096)
+def match(raw_path: bytes) -> tuple[Route, Mapping[str, Any]]:
     """Find the route of a raw path, and what it names. Raises PathUnknown, or what the parser of a part raises.
 
-    Each part is decoded once; the grammars of names, tags and digests then leave no room for what tricks paths.
+    Remembers what it found, since most requests name the same few paths. Each part is decoded once; the grammars of names, tags and digests then leave no room for what tricks paths.
     """
     for route in ROUTES:
         found = route.pattern.fullmatch(raw_path)

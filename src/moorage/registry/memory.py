@@ -6,7 +6,7 @@ names. A fact is learned only if no change was logged between the moment before 
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, TypeVarTuple, cast
+from typing import Any, TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection
 
@@ -56,9 +56,10 @@ class Memory:
     def ask(self, question: Callable[[Connection, *As], T], *args: *As) -> T:
         """Return a remembered answer; raises NotRemembered."""
         try:
-            return cast("T", self._answers[question, args])
+            answer: T = self._answers[question, args]
         except KeyError:
             raise NotRemembered from None
+        return answer
 
     def refresh(self) -> int:
         """Forget what has changed; return the number of the last change, which tells whether another came since."""
