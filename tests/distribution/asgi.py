@@ -71,7 +71,9 @@ class Body:
             return {"type": "http.request", "body": piece, "more_body": more}
         if self._stalls:
             await asyncio.Event().wait()
-        return {"type": "http.disconnect"} if self._breaks else {"type": "http.request", "body": b"", "more_body": False}
+        return (
+            {"type": "http.disconnect"} if self._breaks else {"type": "http.request", "body": b"", "more_body": False}
+        )
 
 
 def request_of(scope: Message, body: Body, idle_timeout: float = 30.0) -> Request:

@@ -19,7 +19,13 @@ def connect(url: str, *, bearer: str | None = None, basic: tuple[str, str] | Non
     headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
     hooks = {"response": [_check_manners]}
     return httpx2.Client(
-        base_url=url, headers=headers, auth=basic, event_hooks=hooks, timeout=60, trust_env=False, follow_redirects=False
+        base_url=url,
+        headers=headers,
+        auth=basic,
+        event_hooks=hooks,
+        timeout=60,
+        trust_env=False,
+        follow_redirects=False,
     )
 
 

@@ -86,7 +86,9 @@ def test_error_text(repository: Repository, nobody: httpx2.Client) -> None:
         ("GET", "referrers/sha256:" + "0" * 64, "pull"),
     ],
 )
-def test_challenge_of_a_request(repository: Repository, nobody: httpx2.Client, method: str, path: str, actions: str) -> None:
+def test_challenge_of_a_request(
+    repository: Repository, nobody: httpx2.Client, method: str, path: str, actions: str
+) -> None:
     """Each request is told the scope it needs; trap 28: for DELETE of an upload that is push."""
     content = b'{"schemaVersion":2,"manifests":[]}' if method == "PUT" and "manifests" in path else None
 
@@ -149,10 +151,14 @@ def test_two_authorizations(dial: Dial, owner_token: str) -> None:
         assert dial().ask("GET", "/v2/", headers).status in {400, 401}
 
 
-def test_bearer_is_an_upper_bound(pushed: Repository, server: Server, connected: Connect, other_repository: Repository) -> None:
+def test_bearer_is_an_upper_bound(
+    pushed: Repository, server: Server, connected: Connect, other_repository: Repository
+) -> None:
     """A bearer token does what it was asked for: nothing else, and nowhere else."""
     other_repository.push_image("v1")
-    narrow = connected(bearer=bearer_for(connected(basic=(server.email, server.password)), f"repository:{pushed.name}:pull"))
+    narrow = connected(
+        bearer=bearer_for(connected(basic=(server.email, server.password)), f"repository:{pushed.name}:pull")
+    )
     theirs = pushed.by(narrow)
 
     assert theirs.manifest("v1").status_code == 200
@@ -250,7 +256,9 @@ def test_tampered_claims(pushed: Repository, connected: Connect, forger: Forger,
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(token=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1) | st.text(".eyJhbGciOi0", min_size=1))
+@given(
+    token=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1) | st.text(".eyJhbGciOi0", min_size=1)
+)
 def test_any_text_as_a_token(nobody: httpx2.Client, token: str) -> None:
     """No text, however odd, is more than a wrong token."""
     assert_error(nobody.get("/v2/", headers={"Authorization": f"Bearer {token}"}), 401, "UNAUTHORIZED")
@@ -276,7 +284,9 @@ def test_refresh_token_is_no_bearer_token(pushed: Repository, server: Server, co
         assert_error(answer, 401, "UNAUTHORIZED")
 
 
-def test_bearer_token_is_no_refresh_token(server: Server, connected: Connect, nobody: httpx2.Client, full_scope: str) -> None:
+def test_bearer_token_is_no_refresh_token(
+    server: Server, connected: Connect, nobody: httpx2.Client, full_scope: str
+) -> None:
     """A bearer token, and an API token, bring no new ones."""
     bearer = bearer_for(connected(basic=(server.email, server.password)), full_scope)
 
@@ -311,4 +321,3 @@ def test_same_rights_by_every_door(pushed: Repository, connected: Connect, serve
         assert theirs.manifest("v1").status_code == 200
         for answer in (theirs.start(), theirs.put_manifest(index(), "v2"), theirs.manifest("v1", "DELETE")):
             assert_error(answer, 401, "UNAUTHORIZED")
-

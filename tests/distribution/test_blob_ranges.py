@@ -64,7 +64,9 @@ def test_unsatisfiable(repository: Repository, content: Content, asked: str) -> 
     assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
 
 
-@pytest.mark.parametrize("asked", ["bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-2-3", "items=0-1", "0-1", "", "bytes=1,2"])
+@pytest.mark.parametrize(
+    "asked", ["bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-2-3", "items=0-1", "0-1", "", "bytes=1,2"]
+)
 def test_ignored(repository: Repository, content: Content, asked: str) -> None:
     """A Range that is malformed or in another unit is as if it were not there."""
     answer = repository.blob(content.digest, Range=asked)
@@ -93,7 +95,7 @@ def test_several_ranges_some_beyond(repository: Repository, content: Content) ->
 
 
 def test_many_ranges(repository: Repository, content: Content) -> None:
-    """podman asks for hundreds of ranges at once, and pairs the parts with them by position."""
+    """Podman asks for hundreds of ranges at once, and pairs the parts with them by position."""
     starts = range(0, SIZE, 4)
 
     answer = repository.blob(content.digest, Range="bytes=" + ",".join(f"{start}-{start + 1}" for start in starts))

@@ -57,7 +57,9 @@ def test_missing(repository: Repository, other_repository: Repository, algorithm
     assert_error(repository.blob(digest, "DELETE"), 404, "BLOB_UNKNOWN")
 
 
-@pytest.mark.parametrize("digest", ["sha256:abc", "sha256:" + "A" * 64, "md5:" + "a" * 32, "nonsense", "sha256:" + "a" * 64 + "%00"])
+@pytest.mark.parametrize(
+    "digest", ["sha256:abc", "sha256:" + "A" * 64, "md5:" + "a" * 32, "nonsense", "sha256:" + "a" * 64 + "%00"]
+)
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_malformed_digest(repository: Repository, digest: str, method: str) -> None:
     """What cannot be a digest is refused as such."""

@@ -104,7 +104,9 @@ KINDS: dict[str, Make] = {
         [repository.push_manifest(_docker_image(repository)).descriptor()], media_type=DOCKER_LIST
     ),
     "withdrawn artifact manifest": _withdrawn_artifact,
-    "type that nobody knows": lambda _: manifest({"anything": secrets.token_hex(8)}, "application/vnd.example.thing.v9+json"),
+    "type that nobody knows": lambda _: manifest(
+        {"anything": secrets.token_hex(8)}, "application/vnd.example.thing.v9+json"
+    ),
 }
 kinds = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
 

@@ -14,7 +14,16 @@ def size_for(query: str) -> int:
 
 @pytest.mark.parametrize(
     ("query", "size"),
-    [("", MOST), ("n=0", 0), ("n=1", 1), ("n=007", 7), (f"n={MOST}", MOST), (f"n={MOST + 1}", MOST), ("n=5&n=6", 5), ("n=" + "9" * 5000, MOST)],
+    [
+        ("", MOST),
+        ("n=0", 0),
+        ("n=1", 1),
+        ("n=007", 7),
+        (f"n={MOST}", MOST),
+        (f"n={MOST + 1}", MOST),
+        ("n=5&n=6", 5),
+        ("n=" + "9" * 5000, MOST),
+    ],
 )
 def test_page_size(query: str, size: int) -> None:
     """`n` is the size, up to a limit that also holds without it."""

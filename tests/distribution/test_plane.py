@@ -34,7 +34,9 @@ def test_unexpected_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     check_error_body(document)
     assert document["errors"][0]["code"] == "UNKNOWN"
     assert b"secret" not in sent.body
-    assert [(entry["event"], entry["log_level"], entry["exc_info"]) for entry in logs] == [("request failed", "error", True)]
+    assert [(entry["event"], entry["log_level"], entry["exc_info"]) for entry in logs] == [
+        ("request failed", "error", True)
+    ]
 
 
 def test_refusal_reads_a_little() -> None:

@@ -55,7 +55,9 @@ def test_ping_by_nobody(nobody: httpx2.Client, operator: Operator, repository: R
     assert_error(nobody.get("/v2"), 401, "UNAUTHORIZED")
 
 
-def test_catalog_is_ones_own(strangers: Repository, strangers_own: list[str], repository: Repository, owner: httpx2.Client) -> None:
+def test_catalog_is_ones_own(
+    strangers: Repository, strangers_own: list[str], repository: Repository, owner: httpx2.Client
+) -> None:
     """The catalog lists the repositories of one's own account, and nothing that one may not read."""
     push(repository)
 
@@ -127,7 +129,9 @@ def test_catalog_needs_its_scope(nobody: httpx2.Client, owner: httpx2.Client, co
     assert_error(connected(bearer=bearer_for(basic)).get("/v2/_catalog"), 401, "UNAUTHORIZED")
 
 
-def test_catalog_of_an_anonymous_token(nobody: httpx2.Client, connected: Connect, repository: Repository, operator: Operator) -> None:
+def test_catalog_of_an_anonymous_token(
+    nobody: httpx2.Client, connected: Connect, repository: Repository, operator: Operator
+) -> None:
     """An anonymous token lists public repositories, if any."""
     private, public = repository, Repository(repository.http, f"main/{secrets.token_hex(8)}")
     push(private)
@@ -140,7 +144,16 @@ def test_catalog_of_an_anonymous_token(nobody: httpx2.Client, connected: Connect
 
 
 @pytest.mark.parametrize(
-    "path", ["//v2/_catalog", "/v2//_catalog", "/v2/./_catalog", "/v2/_catalog/", "/v2/%5Fcatalog", "/V2/_catalog", "/v2/_catalog%00"]
+    "path",
+    [
+        "//v2/_catalog",
+        "/v2//_catalog",
+        "/v2/./_catalog",
+        "/v2/_catalog/",
+        "/v2/%5Fcatalog",
+        "/V2/_catalog",
+        "/v2/_catalog%00",
+    ],
 )
 def test_no_second_door_to_the_catalog(nobody: httpx2.Client, path: str) -> None:
     """Other spellings of the catalog's path lead nowhere (CVE-2020-29662)."""

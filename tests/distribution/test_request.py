@@ -112,7 +112,15 @@ def test_content_length(text: str | None, length: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("query", "values"),
-    [("", []), ("a", [""]), ("a=", [""]), ("a=1&a=2", ["1", "2"]), ("a=%C3%BC", ["\u00fc"]), ("a=%FF", ["\ufffd"]), ("b=1", [])],
+    [
+        ("", []),
+        ("a", [""]),
+        ("a=", [""]),
+        ("a=1&a=2", ["1", "2"]),
+        ("a=%C3%BC", ["\u00fc"]),
+        ("a=%FF", ["\ufffd"]),
+        ("b=1", []),
+    ],
 )
 def test_query(query: str, values: list[str]) -> None:
     """A query's values come in order, and those without a value are empty; what is no UTF-8 is replaced."""
@@ -332,7 +340,9 @@ def test_ambiguous_length(repository: Repository, dial: Dial, owner_token: str, 
     smuggled = b"0\r\n\r\nDELETE " + repository.path("manifests", "v1").encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n"
     repository.push_image("v1")
 
-    connection.send_head("POST", repository.path("blobs", "uploads", ""), [("Authorization", f"Bearer {owner_token}"), *headers])
+    connection.send_head(
+        "POST", repository.path("blobs", "uploads", ""), [("Authorization", f"Bearer {owner_token}"), *headers]
+    )
     connection.send(smuggled)
     answer = connection.answer()
 
@@ -351,7 +361,7 @@ def test_no_host(dial: Dial) -> None:
 
 
 def test_hang_up_within_an_answer(repository: Repository, dial: Dial, owner_token: str) -> None:
-    """containerd hangs up within an answer that it has seen enough of: nobody minds."""
+    """Containerd hangs up within an answer that it has seen enough of: nobody minds."""
     digest = repository.push_blob(blob(8 * 1024 * 1024)).digest
     headers = [("Authorization", f"Bearer {owner_token}")]
     for more in ([], [("Range", "bytes=1-")], [("Range", "bytes=0-4000000,1-4000000")]):

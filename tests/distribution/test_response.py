@@ -116,7 +116,11 @@ def test_no_body_where_none_may_be(repository: Repository, dial: Dial, owner_tok
     unchanged = connection.ask("GET", repository.path("manifests", "v1"), [*headers, ("If-None-Match", "*")])
 
     for answer, wanted in ((status, 204), (unchanged, 304)):
-        assert (answer.status, answer.header("Content-Length"), answer.header("Transfer-Encoding")) == (wanted, None, None)
+        assert (answer.status, answer.header("Content-Length"), answer.header("Transfer-Encoding")) == (
+            wanted,
+            None,
+            None,
+        )
     assert connection.ask("GET", "/v2/", headers).status == 200
 
 

@@ -14,8 +14,43 @@ from tests.distribution.repository import Repository, assert_error, check_error_
 from tests.server import Server
 
 BEARER = "Authorization"
-NASTY = ["..", ".", "", "%2e%2e", "%2E", "%2f", "%252f", "%00", "%", "%zz", "\\", "%5c", ";", "a;b", "%0d%0a", "%ff", "~", "\u00fc"]
-WORDS = ["v2", "main", "app", "blobs", "uploads", "manifests", "tags", "list", "referrers", "_catalog", "_oci", "sha256:", "v1", "auth", "token"]
+NASTY = [
+    "..",
+    ".",
+    "",
+    "%2e%2e",
+    "%2E",
+    "%2f",
+    "%252f",
+    "%00",
+    "%",
+    "%zz",
+    "\\",
+    "%5c",
+    ";",
+    "a;b",
+    "%0d%0a",
+    "%ff",
+    "~",
+    "\u00fc",
+]
+WORDS = [
+    "v2",
+    "main",
+    "app",
+    "blobs",
+    "uploads",
+    "manifests",
+    "tags",
+    "list",
+    "referrers",
+    "_catalog",
+    "_oci",
+    "sha256:",
+    "v1",
+    "auth",
+    "token",
+]
 
 
 def ask(dial: Dial, token: str, method: str, target: str | bytes) -> RawAnswer:
@@ -88,7 +123,24 @@ def test_name_of_one_part(owner: httpx2.Client, nobody: httpx2.Client) -> None:
     assert_error(Repository(nobody, "busybox").start(), 401, "UNAUTHORIZED")
 
 
-@pytest.mark.parametrize("part", ["blobs", "manifests", "tags", "uploads", "referrers", "list", "blobs/uploads", "tags/list", "manifests/v1", "blobs/sha256", "v2", "auth/token", "_catalog"[1:]])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "blobs",
+        "manifests",
+        "tags",
+        "uploads",
+        "referrers",
+        "list",
+        "blobs/uploads",
+        "tags/list",
+        "manifests/v1",
+        "blobs/sha256",
+        "v2",
+        "auth/token",
+        "_catalog"[1:],
+    ],
+)
 def test_names_of_keywords(owner: httpx2.Client, part: str) -> None:
     """Trap 29: the words of the paths may be parts of a name, in front, within and at the end."""
     for name in (f"main/{part}", f"main/{part}/app", f"main/app/{part}", f"main/{part}/{part}"):
@@ -194,7 +246,18 @@ def test_escaped_letters(repository: Repository, dial: Dial, owner_token: str) -
     assert ask(dial, owner_token, "GET", f"/v2/{escaped}/manifests/%76%31").status == 200
 
 
-@pytest.mark.parametrize("target", [b"/v2/main/a\x00b/tags/list", b"/v2/main/a b/tags/list", b"/v2/\xff\xfe/tags/list", b"/v2/main/\xc3\xbc/tags/list", b"", b"*", b"v2/"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/v2/main/a\x00b/tags/list",
+        b"/v2/main/a b/tags/list",
+        b"/v2/\xff\xfe/tags/list",
+        b"/v2/main/\xc3\xbc/tags/list",
+        b"",
+        b"*",
+        b"v2/",
+    ],
+)
 def test_targets_that_are_none(dial: Dial, owner_token: str, target: bytes) -> None:
     """A request line that is malformed is answered 400 or so, and never reaches a repository."""
     assert ask(dial, owner_token, "GET", target).status in {400, 404}
@@ -248,7 +311,11 @@ def targets(draw: st.DrawFn) -> bytes:
     """Paths of the routes' own words, of what tricks paths, and of anything."""
     part = st.sampled_from(NASTY) | st.sampled_from(WORDS) | st.text(max_size=8)
     parts = draw(st.lists(part, max_size=8))
-    text = draw(st.sampled_from(["/", "/v2/", "/v2/main/app/", ""])) + "/".join(parts) + draw(st.sampled_from(["", "?n=", "?digest=%ff&tag=%00", "?last=\u00fc"]))
+    text = (
+        draw(st.sampled_from(["/", "/v2/", "/v2/main/app/", ""]))
+        + "/".join(parts)
+        + draw(st.sampled_from(["", "?n=", "?digest=%ff&tag=%00", "?last=\u00fc"]))
+    )
     raw = text.encode("utf-8", "surrogatepass")
     # A line break or a space would end the request's line: those are tested as they are.
     return raw.translate(None, b"\r\n \t\x0b\x0c\x00")
@@ -269,17 +336,42 @@ def test_any_path(dial: Dial, owner_token: str, method: str, target: bytes) -> N
         check_error_body(answer.json())
 
 
-HEADER_NAMES = ["Range", "If-Range", "If-None-Match", "If-Match", "Accept", "Content-Type", "Content-Range", "Authorization", "X-Request-ID", "Cookie", "Expect", "Accept-Encoding", "Forwarded", "Host"]
+HEADER_NAMES = [
+    "Range",
+    "If-Range",
+    "If-None-Match",
+    "If-Match",
+    "Accept",
+    "Content-Type",
+    "Content-Range",
+    "Authorization",
+    "X-Request-ID",
+    "Cookie",
+    "Expect",
+    "Accept-Encoding",
+    "Forwarded",
+    "Host",
+]
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    headers=st.lists(st.tuples(st.sampled_from(HEADER_NAMES), st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30)), max_size=6),
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from(HEADER_NAMES),
+            st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30),
+        ),
+        max_size=6,
+    ),
     method=st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST"]),
 )
 def test_any_headers(dial: Dial, owner_token: str, headers: list[tuple[str, str]], method: str) -> None:
     """No header makes the server fail."""
-    path = f"/v2/main/any-headers/blobs/{EMPTY.digest}" if method in {"GET", "HEAD"} else "/v2/main/any-headers/manifests/v1"
+    path = (
+        f"/v2/main/any-headers/blobs/{EMPTY.digest}"
+        if method in {"GET", "HEAD"}
+        else "/v2/main/any-headers/manifests/v1"
+    )
     with dial() as connection:
         connection.send_head(method, path, [(BEARER, f"Bearer {owner_token}"), *headers, ("Content-Length", "0")])
         answer = connection.answer(method)
@@ -291,7 +383,9 @@ def test_any_headers(dial: Dial, owner_token: str, headers: list[tuple[str, str]
 def test_very_many_headers(dial: Dial, owner_token: str, count: int) -> None:
     """Thousands of headers are answered or refused, and harm nobody."""
     with dial() as connection:
-        connection.send_head("GET", "/v2/", [(BEARER, f"Bearer {owner_token}"), *[("X-Many", secrets.token_hex(4))] * count])
+        connection.send_head(
+            "GET", "/v2/", [(BEARER, f"Bearer {owner_token}"), *[("X-Many", secrets.token_hex(4))] * count]
+        )
         status = connection.answer().status
 
     assert status == 200 if count == 50 else status in {200, 400, 431}

@@ -115,7 +115,9 @@ def test_moved_tag_is_listed_once(repository: Repository) -> None:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.none() | st.integers(0, 20),
-    last=st.none() | st.sampled_from(TAGS) | st.text(st.characters(codec="ascii", exclude_categories=["Cs"]), max_size=4),
+    last=st.none()
+    | st.sampled_from(TAGS)
+    | st.text(st.characters(codec="ascii", exclude_categories=["Cs"]), max_size=4),
 )
 def test_equals_a_sorted_list(tagged: Repository, size: int | None, last: str | None) -> None:
     """Whatever `n` and `last` are, the answer is that slice of the sorted list."""

@@ -59,7 +59,10 @@ def test_scopes_in_get(owner_basic: httpx2.Client) -> None:
     assert access_of(get_token(owner_basic, " ".join(scopes))) == wanted
 
 
-@pytest.mark.parametrize("scopes", [["repository:main/a:pull", "repository:main/b:push,pull"], ["repository:main/a:pull repository:main/b:push,pull"]])
+@pytest.mark.parametrize(
+    "scopes",
+    [["repository:main/a:pull", "repository:main/b:push,pull"], ["repository:main/a:pull repository:main/b:push,pull"]],
+)
 @pytest.mark.parametrize("charset", ["", "; charset=utf-8"])
 def test_scopes_in_post(nobody: httpx2.Client, server: Server, scopes: list[str], charset: str) -> None:
     """Trap 8: POST takes `scope` repeated, or once with several scopes in it."""
@@ -251,7 +254,9 @@ def test_no_refresh_token_for_nobody(nobody: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("how", ["password", "API token"])
-def test_refresh(owner_basic: httpx2.Client, nobody: httpx2.Client, connected: Connect, owner_token: str, how: str) -> None:
+def test_refresh(
+    owner_basic: httpx2.Client, nobody: httpx2.Client, connected: Connect, owner_token: str, how: str
+) -> None:
     """Trap 11: a refresh token, of a password or of an API token, really brings bearer tokens, again and again."""
     client = owner_basic if how == "password" else connected(basic=("any", owner_token))
     refresh = get_token(client, offline_token="true", client_id="docker")["refresh_token"]
@@ -281,7 +286,9 @@ def test_malformed_refresh_token(nobody: httpx2.Client, token: str) -> None:
     assert_error(post_form(nobody, grant_type="refresh_token", refresh_token=token), 401, "UNAUTHORIZED")
 
 
-@pytest.mark.parametrize("form", [{}, {"grant_type": "magic"}, {"grant_type": ""}, {"grant_type": "client_credentials"}])
+@pytest.mark.parametrize(
+    "form", [{}, {"grant_type": "magic"}, {"grant_type": ""}, {"grant_type": "client_credentials"}]
+)
 def test_unknown_grant(nobody: httpx2.Client, form: dict[str, str]) -> None:
     """A grant that does not exist is an error of the request, and no matter of sizes."""
     answer = post_form(nobody, **form)
@@ -317,14 +324,19 @@ def test_bearer_token_brings_no_wider_one(
 
     answer = narrow.get(
         "/auth/token",
-        params={"scope": [f"repository:{repository.name}:pull,push,delete", PUSH, "registry:catalog:*"], "offline_token": "true"},
+        params={
+            "scope": [f"repository:{repository.name}:pull,push,delete", PUSH, "registry:catalog:*"],
+            "offline_token": "true",
+        },
     )
 
     if answer.status_code == 200:
         assert "refresh_token" not in answer.json()
         assert set(access_of(answer.json())) <= {f"repository:{repository.name}"}
         assert access_of(answer.json()).get(f"repository:{repository.name}") in (None, ["pull"])
-        lifetimes = [read_part(token, 1)["exp"] for token in (answer.json()["token"], narrow.headers["Authorization"].split()[1])]
+        lifetimes = [
+            read_part(token, 1)["exp"] for token in (answer.json()["token"], narrow.headers["Authorization"].split()[1])
+        ]
         assert lifetimes[0] <= lifetimes[1]
     else:
         assert_error(answer, 401, "UNAUTHORIZED")

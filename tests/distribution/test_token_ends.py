@@ -38,7 +38,9 @@ def test_revoked_api_token(
     repository.push_image("v1")
     token = operator.make_token(developer.email)
     direct, by_password = connected(bearer=token), connected(basic=("any", token))
-    issued = get_token(by_password, f"repository:{repository.name}:pull,push", "registry:catalog:*", offline_token="true")
+    issued = get_token(
+        by_password, f"repository:{repository.name}:pull,push", "registry:catalog:*", offline_token="true"
+    )
     short = connected(bearer=issued["token"])
     assert repository.by(direct).tags().status_code == repository.by(short).tags().status_code == 200
 

@@ -127,7 +127,9 @@ def test_mount_from_a_public_repository(repository: Repository, strangers: Repos
     assert repository.start(mount=content.digest, **{"from": strangers.name}).status_code == 201
 
 
-def test_mount_needs_push(repository: Repository, other_repository: Repository, viewer: Person, connected: Connect) -> None:
+def test_mount_needs_push(
+    repository: Repository, other_repository: Repository, viewer: Person, connected: Connect
+) -> None:
     """Who may not push may not mount."""
     content = other_repository.push_blob(blob())
     theirs = repository.by(connected(basic=(viewer.email, viewer.password)))

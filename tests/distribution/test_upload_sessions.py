@@ -84,7 +84,9 @@ def test_same_user_by_other_credentials(
     assert again.patch(b"second").headers["Range"] == "0-12"
 
 
-@pytest.mark.parametrize("upload_id", [UNKNOWN, "x", "..", "a=b", "0" * 200, "%00", "01A20D00-0000-7000-8000-000000000000"])
+@pytest.mark.parametrize(
+    "upload_id", [UNKNOWN, "x", "..", "a=b", "0" * 200, "%00", "01A20D00-0000-7000-8000-000000000000"]
+)
 def test_unknown_upload(repository: Repository, upload_id: str) -> None:
     """An id that nothing has, or could have, is unknown."""
     answer = repository.http.patch(repository.path("blobs", "uploads") + f"/{upload_id}", content=b"data")

@@ -288,7 +288,9 @@ def test_location_with_a_query(repository: Repository) -> None:
     """Clients add `digest` to a Location by their own means; other parameters do not matter."""
     data, upload = blob().data, repository.upload()
 
-    answer = repository.http.put(f"{upload.location}?state=a%2Bb&digest={digest_of(data)}".replace(":", "%3A"), content=data)
+    answer = repository.http.put(
+        f"{upload.location}?state=a%2Bb&digest={digest_of(data)}".replace(":", "%3A"), content=data
+    )
 
     assert answer.status_code == 201
 

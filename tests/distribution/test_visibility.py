@@ -84,7 +84,12 @@ def things(repository: Repository) -> Things:
 
 @pytest.fixture
 def as_stranger(
-    strangers: Repository, repository: Repository, operator: Operator, server: Server, connected: Connect, nobody: httpx2.Client
+    strangers: Repository,
+    repository: Repository,
+    operator: Operator,
+    server: Server,
+    connected: Connect,
+    nobody: httpx2.Client,
 ) -> Callable[[str], httpx2.Client]:
     """Connects a caller of one of CALLERS, who has no rights on the repository."""
 
@@ -182,7 +187,9 @@ def test_who_may_push(repository: Repository, things: Things, developer: Person,
     assert {statuses[route] for route in ROUTES if route not in foreign} <= allowed
 
 
-def test_bearer_without_delete(repository: Repository, things: Things, owner: httpx2.Client, connected: Connect) -> None:
+def test_bearer_without_delete(
+    repository: Repository, things: Things, owner: httpx2.Client, connected: Connect
+) -> None:
     """A bearer token for pull and push deletes nothing but uploads (trap 28)."""
     basic = connected(basic=("any", owner.headers["Authorization"].removeprefix("Bearer ")))
     theirs = repository.by(connected(bearer=bearer_for(basic, f"repository:{repository.name}:pull,push")))

@@ -1,6 +1,7 @@
 """Rows that the tests of one noun need of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,3 +81,16 @@ def make_upload(registry_id: str, expires_at: datetime = NOW + HOUR) -> Upload:
 def all_of(connection: sa.Connection, table: sa.Table) -> Sequence[sa.Row[Any]]:
     """Read a whole table, in the order of its primary key."""
     return connection.execute(sa.select(table).order_by(*table.primary_key)).all()
+
+
+@contextmanager
+def recorded(connection: sa.Connection) -> Iterator[list[tuple[str, Any]]]:
+    """Gather the statements that are executed meanwhile, each with its parameters."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        statements.append((statement, parameters))
+
+    sa.event.listen(connection, "before_cursor_execute", note)
+    yield statements
+    sa.event.remove(connection, "before_cursor_execute", note)

@@ -1,9 +1,8 @@
 """How SQLite finds what each unit of work asks for: by an index, however many rows there are."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
@@ -24,7 +23,7 @@ from moorage.metadata import (
 )
 from moorage.model import Role
 from moorage.oci.digest import Digest
-from tests.metadata.rows import NOW, STORE, make_upload
+from tests.metadata.rows import NOW, STORE, make_upload, recorded
 
 DIGEST = Digest.of(b"some bytes")
 DIGESTS = [str(DIGEST), str(Digest.of(b"other bytes"))]
@@ -65,19 +64,6 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "users.roles": lambda c: users.roles(c, "user"),
     "users.set_password": lambda c: users.set_password(c, "user", "a hash"),
 }
-
-
-@contextmanager
-def recorded(connection: sa.Connection) -> Iterator[list[tuple[str, Any]]]:
-    """Gather the statements that are executed meanwhile, each with its parameters."""
-    statements: list[tuple[str, Any]] = []
-
-    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
-        statements.append((statement, parameters))
-
-    sa.event.listen(connection, "before_cursor_execute", note)
-    yield statements
-    sa.event.remove(connection, "before_cursor_execute", note)
 
 
 def plan(connection: sa.Connection, unit: Callable[[sa.Connection], object]) -> list[str]:

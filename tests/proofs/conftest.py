@@ -42,6 +42,16 @@ def report(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture(params=[FIXED_SEED, _NEW_SEED], ids=["fixed", "new"])
 def rng(request: pytest.FixtureRequest, report: Report) -> Random:
-    """All the chance in a proof, by a seed that is told."""
-    report(f"MOORAGE_PROOF_SEED={request.param}")
-    return Random(request.param)  # noqa: S311 - a proof has to be repeatable, not unpredictable
+    """All the chance in a proof; it runs once with each seed."""
+    return _seeded(request.param, report)
+
+
+@pytest.fixture
+def new_rng(report: Report) -> Random:
+    """The chance in a proof that runs with the new seed only."""
+    return _seeded(_NEW_SEED, report)
+
+
+def _seeded(seed: int, report: Report) -> Random:
+    report(f"MOORAGE_PROOF_SEED={seed}")
+    return Random(seed)  # noqa: S311 - a proof has to be repeatable, not unpredictable

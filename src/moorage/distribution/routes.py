@@ -60,6 +60,9 @@ ROUTES = (
     _route("/readyz", checked=False, GET=health.ready, HEAD=health.ready),
 )
 
+# Bytes: the longest name and the longest digest, all of it escaped, with room for the keywords between them.
+_LONGEST = 2048
+
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "name": RepositoryName.parse,
     "digest": Digest.parse,
@@ -68,12 +71,19 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-@lru_cache(maxsize=4096)
 def match(raw_path: bytes) -> tuple[Route, Mapping[str, Any]]:
     """Find the route of a raw path, and what it names. Raises PathUnknown, or what the parser of a part raises.
 
-    Remembers what it found, since most requests name the same few paths. Each part is decoded once; the grammars of names, tags and digests then leave no room for what tricks paths.
+    Each part is decoded once; the grammars of names, tags and digests then leave no room for what tricks paths.
     """
+    if len(raw_path) > _LONGEST:
+        raise NameInvalid(f"The path has {len(raw_path)} bytes: no name and digest make one of more than {_LONGEST}.")
+    return _match(raw_path)
+
+
+# Remembered, since most requests name the same few paths.
+@lru_cache(maxsize=4096)
+def _match(raw_path: bytes) -> tuple[Route, Mapping[str, Any]]:
     for route in ROUTES:
         found = route.pattern.fullmatch(raw_path)
         if found is not None:

@@ -54,7 +54,7 @@ async def issue(installation: Installation, caller: Caller, scopes: Iterable[Sco
         return now, [_bound(connection, now, caller, name, actions) for name, actions in names.items()]
 
     now, bounds = await installation.database.read(survey)
-    catalog = any((scope.type, scope.name) == _CATALOG for scope in wanted)
+    catalog = not caller.is_anonymous and any((scope.type, scope.name) == _CATALOG for scope in wanted)
     claims = _identity(caller) | {"access": _access_claim(bounds, catalog=catalog)}
     token = _sign(installation, claims, SERVICE, now, LIFETIME)
     refresh_token = None

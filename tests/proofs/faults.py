@@ -1,0 +1,63 @@
+"""Faults of one line each, and the tests that have to notice them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A line of the source, what somebody could write in its place, and the smallest suite that is about it."""
+
+    name: str
+    module: str
+    right: str
+    wrong: str
+    suite: tuple[str, ...]
+
+    def put_into(self, tree: Path) -> None:
+        """Change the line in a copy of the project; it has to be there exactly once, or the fault is out of date."""
+        path = tree / self.module
+        lines = path.read_text().split("\n")
+        assert lines.count(self.right) == 1, f"{self.name}: {self.module} no longer has the line {self.right!r}"
+        lines[lines.index(self.right)] = self.wrong
+        path.write_text("\n".join(lines))
+
+
+FAULTS: Final = (
+    Fault(
+        "a skipped digest check",
+        "src/moorage/registry/uploads.py",
+        "        if actual != digest:",
+        "        if False:",
+        ("tests/distribution/test_uploads.py",),
+    ),
+    Fault(
+        "a forgotten link check",
+        "src/moorage/registry/blobs.py",
+        "        is_linked = facts.ask(blobs.is_linked, repository_id, digest)",
+        "        is_linked = True",
+        ("tests/distribution/test_blobs.py",),
+    ),
+    Fault(
+        "a wrong Range end",
+        "src/moorage/oci/ranges.py",
+        "    return ByteRange(start, min(end, size - 1)) if start < size else None",
+        "    return ByteRange(start, min(end, size)) if start < size else None",
+        ("tests/oci/test_ranges.py",),
+    ),
+    Fault(
+        "a JWT without expiry check",
+        "src/moorage/registry/bearer.py",
+        "        wanted.validate(token.claims)",
+        '        wanted.validate(token.claims | {"exp": 1 << 40})',
+        ("tests/distribution/test_authentication.py",),
+    ),
+    Fault(
+        "a reused key",
+        "src/moorage/storage/keys.py",
+        "    name = new_id()",
+        '    name = "01990c5e-7d1a-7c3b-9a55-0242ac12e43f"',
+        ("tests/storage/test_keys.py",),
+    ),
+)
