@@ -15,10 +15,10 @@ import pytest
 from tests.proofs.client import BROKEN, Client, connect
 from tests.proofs.conftest import Report, Scale
 from tests.proofs.inspection import assert_sound
-from tests.proofs.processes import is_alive, worker_pids
 from tests.proofs.pusher import Pusher
+from tests.proofs.servers import count_deaths, is_alive, watched_server, worker_pids
 from tests.proofs.waiting import PATIENCE, until
-from tests.server import Server, running_server
+from tests.server import Server
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]
 
@@ -98,7 +98,6 @@ def assert_whole(server: Server, pushers: list[Pusher]) -> None:
     """Read every byte in the store; all uploads are over but those that no client was told of."""
     inventory = assert_sound(server.data, rehash=True)
     assert len(inventory.uploads) <= sum(pusher.unheard for pusher in pushers)
-    assert "Traceback" not in server.log.read_text()
 
 
 def describe(pushers: list[Pusher]) -> str:
@@ -116,7 +115,7 @@ def describe(pushers: list[Pusher]) -> str:
 def test_killing_the_whole_server(rng: Random, scale: Scale, report: Report, tmp_path: Path) -> None:
     """Every answer holds after each restart on the same folder, deletions too; uploads go on where they stood."""
     pushers, kills = make_pushers(rng), scale(SERVER_KILLS)
-    with running_server(tmp_path / "data", MOORAGE_WORKERS="2") as server:
+    with watched_server(tmp_path / "data") as server:
         token = server.token()
         for _ in range(kills):
             asyncio.run(push_until_killed(server, token, rng, pushers))
@@ -169,10 +168,10 @@ async def kill_worker(server: Server, number: int) -> None:
 def test_killing_one_worker_at_a_time(rng: Random, scale: Scale, report: Report, tmp_path: Path) -> None:
     """A worker's death cuts off its own requests only; it is replaced, and uploads go on with whoever is there."""
     pushers, kills = make_pushers(rng), scale(WORKER_KILLS)
-    with running_server(tmp_path / "data", MOORAGE_WORKERS="2") as server:
+    with watched_server(tmp_path / "data") as server:
         token = server.token()
         asyncio.run(push_while_workers_die(server, token, rng, pushers, kills))
         asyncio.run(finish_and_check(server, token, pushers))
         assert_whole(server, pushers)
-        assert server.log.read_text().count('"process died"') == kills
+        assert count_deaths(server) == kills
     report(f"{kills} workers killed and replaced: {describe(pushers)}")

@@ -18,13 +18,13 @@ from moorage.model import Role
 from tests.distribution.operators import Operator, Person
 from tests.proofs.client import worker_of
 from tests.proofs.conftest import Report, Scale
+from tests.proofs.servers import WORKERS, watched_server
 from tests.proofs.waiting import PATIENCE
-from tests.server import MOORAGE, Server, running_server
+from tests.server import MOORAGE, Server
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 ROUNDS: Final = 20
-WORKERS: Final = 2
 REPOSITORY: Final = "main/revoked"
 # Connections that are asked on before an answer counts as that of the whole server.
 SWEEP: Final = 12
@@ -108,9 +108,8 @@ class Crowd:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of two workers."""
-    with running_server(tmp_path_factory.mktemp("revocation") / "data", MOORAGE_WORKERS=str(WORKERS)) as server:
+    with watched_server(tmp_path_factory.mktemp("revocation") / "data") as server:
         yield server
-        assert "Traceback" not in server.log.read_text()
 
 
 @pytest.fixture(scope="module")
