@@ -3,6 +3,7 @@
 import json
 import shutil
 from asyncio import run
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Answer:
         """Say that there is no body."""
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: MutableMapping[str, Any]) -> None:
         """Take a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]

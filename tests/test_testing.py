@@ -65,7 +65,7 @@ def test_server_in_memory_takes_an_image(tmp_path: Path) -> None:
 
         await push_image(app, owner, "main/app", image, "1", "latest")
 
-        for reference in [parse_tag("1"), parse_tag("latest"), image.digest]:
+        for reference in (parse_tag("1"), parse_tag("latest"), image.digest):
             assert (await manifests.find(app.installation, owner, name, reference)).content == image.manifest
         assert await app.installation.database.read(lambda _connection, now: now) == noon
         assert isinstance(app.installation.store, MemoryStore)

@@ -33,7 +33,7 @@ class Content:
         """The sha256 digest."""
         return digest_of(self.data)
 
-    def descriptor(self, *, algorithm: str = "sha256", **more: object) -> Descriptor:
+    def descriptor(self, *, algorithm: str = "sha256", **more: Any) -> Descriptor:  # noqa: ANN401 - any JSON
         """Describe the content, with further members such as `platform`."""
         digest = digest_of(self.data, algorithm)
         return {"mediaType": self.media_type, "digest": digest, "size": len(self.data), **more}
@@ -70,18 +70,22 @@ def manifest(document: Mapping[str, object], media_type: str = OCI_MANIFEST) -> 
 
 
 def image(
-    config: Descriptor, layers: Sequence[Descriptor] = (), *, media_type: str = OCI_MANIFEST, **more: object
+    config: Descriptor,
+    layers: Sequence[Descriptor] = (),
+    *,
+    media_type: str = OCI_MANIFEST,
+    **more: Any,  # noqa: ANN401 - any JSON
 ) -> Content:
     """Write an image manifest; `more` are further members, such as `subject` and `annotations`."""
     return manifest({"config": config, "layers": list(layers), **more}, media_type)
 
 
-def index(children: Sequence[Descriptor] = (), *, media_type: str = OCI_INDEX, **more: object) -> Content:
+def index(children: Sequence[Descriptor] = (), *, media_type: str = OCI_INDEX, **more: Any) -> Content:  # noqa: ANN401 - any JSON
     """Write an index of manifests."""
     return manifest({"manifests": list(children), **more}, media_type)
 
 
-def artifact(artifact_type: str, *, subject: Descriptor | None = None, **more: object) -> Content:
+def artifact(artifact_type: str, *, subject: Descriptor | None = None, **more: Any) -> Content:  # noqa: ANN401 - any JSON
     """Write the manifest of an artifact without content; unlike every other one by an annotation."""
     annotations = {"org.example.number": secrets.token_hex(8)}
     about = {} if subject is None else {"subject": subject}

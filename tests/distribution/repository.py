@@ -86,9 +86,14 @@ class Repository:
         """Ask for a manifest by tag or digest; headers are written with underscores."""
         return self.http.request(method, self.path("manifests", reference), headers=_with_hyphens(headers))
 
-    def start(self, data: Body = b"", **params: str) -> httpx2.Response:
+    def start(self, data: Body = b"", /, **params: str) -> httpx2.Response:
         """Begin an upload; parameters are written with underscores."""
         return self.http.post(self.path("blobs", "uploads", ""), params=_with_hyphens(params), content=data)
+
+    def mount(self, digest: str, source: Self | str | None = None) -> httpx2.Response:
+        """Ask for a blob of another repository, or of whichever has it."""
+        name = source.name if isinstance(source, Repository) else source
+        return self.start(mount=digest, **({} if name is None else {"from": name}))
 
     def upload(self, **params: str) -> Upload:
         """Begin an upload that is expected to begin."""
@@ -116,7 +121,7 @@ class Repository:
             assert answer.status_code == 201, answer.text
         return content
 
-    def push_image(self, *tags: str, **more: object) -> Content:
+    def push_image(self, *tags: str, **more: Any) -> Content:  # noqa: ANN401 - any JSON
         """Push an image with a config and a layer of its own; `more` are further members of its manifest."""
         return self.push_manifest(image(*self.push_parts(), **more), *tags)
 

@@ -243,7 +243,7 @@ def test_forged_token(pushed: Repository, connected: Connect, forger: Forger, fo
         assert challenge_of(answer)["error"] == "invalid_token"
 
 
-def test_tampered_claims(pushed: Repository, connected: Connect, forger: Forger, other_repository: Repository) -> None:
+def test_tampered_claims(connected: Connect, forger: Forger, other_repository: Repository) -> None:
     """Claims that were changed after signing are no longer signed."""
     other_repository.push_image("v1")
     header, claims, signature = forger.token().split(".")

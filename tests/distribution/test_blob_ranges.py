@@ -23,7 +23,7 @@ def parts_of(answer: httpx2.Response) -> list[tuple[str, bytes]]:
     head = b"Content-Type: " + answer.headers["Content-Type"].encode() + b"\r\n\r\n"
     message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + answer.content)
     assert not message.defects
-    return [(str(part["Content-Range"]), part.get_payload(decode=True)) for part in message.iter_parts()]
+    return [(str(part["Content-Range"]), bytes(part.get_payload(decode=True))) for part in message.iter_parts()]
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_delete_what_another_repository_needs(repository: Repository, other_repo
     """What manifests of other repositories need is no hindrance here."""
     config, layers = other_repository.push_parts()
     other_repository.push_manifest(image(config, layers))
-    repository.start(mount=layers[0]["digest"], **{"from": other_repository.name})
+    repository.mount(layers[0]["digest"], other_repository)
 
     assert repository.blob(layers[0]["digest"], "DELETE").status_code == 202
 

@@ -176,7 +176,7 @@ def test_too_large_while_reading(repository: Repository, dial: Dial, owner_token
 
 
 def test_refused_manifest_with_digest(repository: Repository) -> None:
-    """Trap of the old suite: a manifest pushed by a digest of its own is checked as one pushed by tag is."""
+    """A manifest that is pushed by its own digest is checked like any other."""
     broken = Content(b'{"schemaVersion":2,"manifests":[],"manifests":[]}', OCI_INDEX)
 
     assert_error(repository.put_manifest(broken, broken.digest), 400, "MANIFEST_INVALID")

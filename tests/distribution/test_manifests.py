@@ -33,8 +33,13 @@ Make = Callable[[Repository], Content]
 OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
 
 
-def _index_of(*children: Content, **more: object) -> Content:
-    return index([child.descriptor() for child in children], **more)  # type: ignore[arg-type]  # `more` has a media_type at most
+def _index_of(*children: Content, **more: str) -> Content:
+    return index([child.descriptor() for child in children], **more)
+
+
+def _artifact(repository: Repository) -> Content:
+    repository.push_blob(EMPTY)
+    return artifact("application/x.a")
 
 
 def _nested_index(repository: Repository) -> Content:
@@ -43,10 +48,11 @@ def _nested_index(repository: Repository) -> Content:
 
 
 def _custom_fields(repository: Repository) -> Content:
-    made, layers = config(), [repository.push_blob(blob()).descriptor(**{"org.example.extra": [1, {"a": None}]})]
-    strange = Content(json.dumps(json.loads(made.data) | {"extra": secrets.token_hex(4)}).encode(), made.media_type)
-    more = {"customField": "x", "nested": {"deeper": [True, 1.5]}}
-    return image(repository.push_blob(strange).descriptor(), layers, **more)
+    made = config()
+    strange = Content(json.dumps(json.loads(made.data) | {"extra": [1, {"a": None}]}).encode(), made.media_type)
+    layer = repository.push_blob(blob()).descriptor(customField={"in": "a descriptor"})
+    base = repository.push_blob(strange).descriptor()
+    return image(base, [layer], customField="x", nested={"deeper": [True, 1.5]})
 
 
 def _data_field(repository: Repository) -> Content:
@@ -89,7 +95,7 @@ KINDS: dict[str, Make] = {
     "empty index": lambda _: index(annotations={"org.example.number": secrets.token_hex(8)}),
     "index of what is missing": lambda _: index([blob(media_type=OCI_MANIFEST).descriptor()]),
     "index of layers (trap 21)": lambda repository: _index_of(repository.push_blob(blob(media_type=OCI_LAYER))),
-    "artifact": lambda repository: (repository.push_blob(EMPTY), artifact("application/x.a"))[1],
+    "artifact": _artifact,
     "artifact without its blobs, but with a subject (trap 22)": lambda _: artifact(
         "application/x.a", subject=blob(media_type=OCI_MANIFEST).descriptor()
     ),

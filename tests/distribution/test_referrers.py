@@ -130,7 +130,7 @@ def test_other_repositories(repository: Repository, other_repository: Repository
 
 
 def test_deletions(repository: Repository, subject: Descriptor) -> None:
-    """A deleted referrer is gone from the list at once, and back when pushed again; a deleted subject changes nothing."""
+    """A deleted referrer is gone at once, and back when pushed again; a deleted subject changes nothing."""
     first, second = (repository.push_artifact(artifact(SIGNATURE, subject=subject)) for _ in range(2))
 
     repository.manifest(first.digest, "DELETE")

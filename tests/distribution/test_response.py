@@ -1,14 +1,13 @@
 """Answers: what HEAD shares with GET, the standing headers, warnings, ids."""
 
 import secrets
-from collections.abc import Callable
 
 import httpx2
 import pytest
 
 from moorage.distribution.response import Response, of_json
 from tests.distribution.asgi import call_response
-from tests.distribution.making import blob, index, unknown_digest
+from tests.distribution.making import blob, digest_of, index, unknown_digest
 from tests.distribution.operators import Operator
 from tests.distribution.raw import Dial
 from tests.distribution.repository import Repository
@@ -16,30 +15,31 @@ from tests.distribution.repository import Repository
 VARYING = {"x-request-id", "date"}
 MOST_WARNING = 4096
 
-# What is asked of a repository that has the tag v1, the blob of that name and an upload.
-GETS: dict[str, Callable[[Repository, str, str], str]] = {
-    "ping": lambda *_: "/v2/",
-    "manifest by tag": lambda repository, *_: repository.path("manifests", "v1"),
-    "blob": lambda repository, digest, _: repository.path("blobs", digest),
-    "missing manifest": lambda repository, *_: repository.path("manifests", "v2"),
-    "missing blob": lambda repository, *_: repository.path("blobs", unknown_digest()),
-    "malformed digest": lambda repository, *_: repository.path("blobs", "sha256:x"),
-    "tags": lambda repository, *_: repository.path("tags", "list"),
-    "referrers": lambda repository, digest, _: repository.path("referrers", digest),
-    "upload": lambda repository, _, upload: upload,
-    "catalog": lambda *_: "/v2/_catalog",
-    "extensions": lambda *_: "/v2/_oci/ext/discover",
-    "no route": lambda *_: "/v1/_ping",
-    "alive": lambda *_: "/healthz",
-    "ready": lambda *_: "/readyz",
+# Paths below a repository that has the tag v1, and a blob and an upload of which the last parts are filled in.
+GETS = {
+    "ping": "/v2/",
+    "manifest by tag": "{repository}/manifests/v1",
+    "blob": "{repository}/blobs/{blob}",
+    "missing manifest": "{repository}/manifests/v2",
+    "missing blob": "{repository}/blobs/" + digest_of(b"nobody's"),
+    "malformed digest": "{repository}/blobs/sha256:x",
+    "tags": "{repository}/tags/list",
+    "referrers": "{repository}/referrers/{blob}",
+    "upload": "{repository}/blobs/uploads/{upload}",
+    "catalog": "/v2/_catalog",
+    "extensions": "/v2/_oci/ext/discover",
+    "no route": "/v1/_ping",
+    "alive": "/healthz",
+    "ready": "/readyz",
 }
 
 
-@pytest.mark.parametrize("make_path", GETS.values(), ids=GETS.keys())
-def test_head_equals_get(repository: Repository, make_path: Callable[[Repository, str, str], str]) -> None:
+@pytest.mark.parametrize("form", GETS.values(), ids=GETS.keys())
+def test_head_equals_get(repository: Repository, form: str) -> None:
     """Trap 4: wherever GET answers, HEAD answers the same status and headers, its length included, and no body."""
     repository.push_image("v1")
-    path = make_path(repository, repository.push_blob(blob()).digest, repository.upload().location)
+    digest, upload = repository.push_blob(blob()).digest, repository.upload()
+    path = form.format(repository=repository.path(), blob=digest, upload=upload.id)
 
     got, head = repository.http.get(path), repository.http.head(path)
 
@@ -99,7 +99,7 @@ def test_request_id_is_kept(owner: httpx2.Client) -> None:
 @pytest.mark.parametrize("name", ["", "a" * 65, "a b", '"', "<script>", "a\u00e4"])
 def test_request_id_is_made(owner: httpx2.Client, name: str) -> None:
     """Any other is replaced by one of the server's."""
-    answers = [owner.get("/v2/", headers={"X-Request-ID": name.encode("latin-1")}) for _ in range(2)]
+    answers = [owner.get("/v2/", headers={b"X-Request-ID": name.encode("latin-1")}) for _ in range(2)]
 
     ids = [answer.headers["X-Request-ID"] for answer in answers]
     assert name not in ids

@@ -130,7 +130,8 @@ def test_malformed_content_range(repository: Repository, text: str) -> None:
     """A Content-Range that is not `first-last` is refused, and the upload goes on."""
     upload = repository.upload()
 
-    answer = repository.http.patch(upload.location, content=b"12345", headers={"Content-Range": text.encode("latin-1")})
+    headers = {b"Content-Range": text.encode("latin-1")}
+    answer = repository.http.patch(upload.location, content=b"12345", headers=headers)
 
     assert_error(answer, 400, "BLOB_UPLOAD_INVALID")
     assert_stands_at(upload, 0)

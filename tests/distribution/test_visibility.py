@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
+from moorage.distribution.routes import ROUTES
 from tests.distribution.bearer import bearer_for
 from tests.distribution.making import EMPTY, artifact, blob, index, unknown_digest
 from tests.distribution.operators import Operator, Person
 from tests.distribution.repository import Connect, Repository
-from tests.server import Server
 
 # What differs from one answer to the next by itself.
 VARYING = {"x-request-id", "date"}
@@ -52,10 +52,8 @@ READS: dict[str, Ask] = {
 PUSHES: dict[str, Ask] = {
     "POST upload": lambda repository, _: repository.start(),
     "POST blob": lambda repository, _: repository.start(b"{}", digest=EMPTY.digest),
-    "POST mount": lambda repository, things: repository.start(mount=things.blob),
-    "POST mount from itself": lambda repository, things: repository.start(
-        mount=things.blob, **{"from": repository.name}
-    ),
+    "POST mount": lambda repository, things: repository.mount(things.blob),
+    "POST mount from itself": lambda repository, things: repository.mount(things.blob, repository),
     "GET upload": lambda repository, things: _upload(repository, things, "GET"),
     "PATCH upload": lambda repository, things: _upload(repository, things, "PATCH"),
     "PUT upload": lambda repository, things: _upload(repository, things, "PUT", digest=things.blob),
@@ -70,7 +68,7 @@ DELETIONS: dict[str, Ask] = {
     "DELETE blob": lambda repository, things: repository.blob(things.blob, "DELETE"),
 }
 WRITES = PUSHES | DELETIONS
-ROUTES = READS | WRITES
+ROWS = READS | WRITES
 CALLERS = ["nobody", "anonymous token", "API token", "password", "bearer token", "bearer token for it"]
 
 
@@ -87,7 +85,6 @@ def as_stranger(
     strangers: Repository,
     repository: Repository,
     operator: Operator,
-    server: Server,
     connected: Connect,
     nobody: httpx2.Client,
 ) -> Callable[[str], httpx2.Client]:
@@ -116,6 +113,25 @@ def seen(answer: httpx2.Response, name: str) -> tuple[int, str, dict[str, str]]:
     return answer.status_code, answer.text.replace(name, "NAME"), headers
 
 
+def test_every_route_has_a_row() -> None:
+    """Whoever adds a route, or a method, to what is in a repository adds a row to this matrix."""
+    asked: list[tuple[str, bytes]] = []
+
+    def note(request: httpx2.Request) -> httpx2.Response:
+        asked.append((request.method, request.url.raw_path.partition(b"?")[0]))
+        return httpx2.Response(401)
+
+    with httpx2.Client(transport=httpx2.MockTransport(note), base_url="http://registry.test") as http:
+        for ask in ROWS.values():
+            ask(Repository(http, "main/app"), Things(EMPTY.digest, EMPTY.digest, "some-id"))
+
+    for route in ROUTES:
+        if "name" in route.pattern.groupindex:
+            methods = {method for method, path in asked if route.pattern.fullmatch(path)}
+            # HEAD is as safe as the GET that it shares a handler with.
+            assert set(route.handlers) - {"HEAD"} <= methods, route.pattern
+
+
 @pytest.mark.parametrize("kind", CALLERS)
 def test_private_and_absent_look_alike(
     repository: Repository, things: Things, as_stranger: Callable[[str], httpx2.Client], kind: str
@@ -125,7 +141,7 @@ def test_private_and_absent_look_alike(
     absent = Repository(client, repository.name[:-4] + secrets.token_hex(2))
     nowhere = Repository(client, "n" + repository.name[1:])
 
-    for route, ask in ROUTES.items():
+    for route, ask in ROWS.items():
         private = seen(ask(repository.by(client), things), repository.name)
         assert private[0] == 401, route
         assert private == seen(ask(absent, things), absent.name), route
@@ -140,51 +156,68 @@ def test_absent_things_look_like_private_ones(
     theirs = repository.by(as_stranger("password"))
     absent = Things(unknown_digest(), unknown_digest(), "01a20d00-0000-7000-8000-000000000000")
 
-    for route, ask in ROUTES.items():
+    for route, ask in ROWS.items():
         assert seen(ask(theirs, things), "") == seen(ask(theirs, absent), ""), route
 
 
-@pytest.mark.parametrize("kind", [*CALLERS, "viewer", "read-only token"])
-def test_who_may_only_pull(
+def assert_may_only_read(repository: Repository, things: Things) -> None:
+    """Expect every read to succeed and every write to be refused."""
+    for route, ask in READS.items():
+        assert ask(repository, things).status_code < 400, route
+    for route, ask in WRITES.items():
+        assert ask(repository, things).status_code == 401, route
+
+
+@pytest.mark.parametrize("kind", CALLERS)
+def test_public_repository(
     repository: Repository,
     things: Things,
     as_stranger: Callable[[str], httpx2.Client],
     operator: Operator,
+    kind: str,
+) -> None:
+    """Everybody can read a public repository by every route, and write to it by none."""
+    operator.set_public(repository.name)
+    theirs = repository.by(as_stranger(kind))
+
+    if kind == "bearer token":
+        # A token that was asked for nothing is good for nothing, even where nobody needs one.
+        assert theirs.manifest("v1").status_code == 401
+    else:
+        assert_may_only_read(theirs, things)
+
+
+@pytest.mark.parametrize("kind", ["viewer", "viewer's token", "read-only token"])
+def test_who_may_only_pull(
+    repository: Repository,
+    things: Things,
+    operator: Operator,
     viewer: Person,
-    server: Server,
+    developer: Person,
     connected: Connect,
     kind: str,
 ) -> None:
-    """A viewer, a read-only token and, at a public repository, everybody can read by every route, and write by none."""
-    if kind == "viewer":
-        client = connected(basic=(viewer.email, viewer.password))
-    elif kind == "read-only token":
-        client = connected(bearer=operator.make_token(server.email, read_only=True))
-    else:
-        operator.set_public(repository.name)
-        client = as_stranger(kind)
-    theirs = repository.by(client)
-    # A token that was asked for nothing is good for nothing, even where nobody needs one.
-    readable = kind != "bearer token"
+    """A viewer, and whoever has a read-only token, can read by every route, and write by none."""
+    shown: dict[str, dict[str, object]] = {
+        "viewer": {"basic": (viewer.email, viewer.password)},
+        "viewer's token": {"bearer": operator.make_token(viewer.email)},
+        "read-only token": {"bearer": operator.make_token(developer.email, read_only=True)},
+    }
 
-    for route, ask in READS.items():
-        assert (ask(theirs, things).status_code < 400) == readable, route
-    for route, ask in WRITES.items():
-        assert ask(theirs, things).status_code == 401, route
-    assert repository.manifest("v1").status_code == 200
+    assert_may_only_read(repository.by(connected(**shown[kind])), things)
 
 
 def test_who_may_push(repository: Repository, things: Things, developer: Person, connected: Connect) -> None:
     """A developer may read, push and delete; but another user's upload is unknown to them."""
     theirs = repository.by(connected(basic=(developer.email, developer.password)))
 
-    statuses = {route: ask(theirs, things).status_code for route, ask in ROUTES.items()}
+    statuses = {route: ask(theirs, things).status_code for route, ask in ROWS.items()}
 
     foreign = {"GET upload", "PATCH upload", "PUT upload", "DELETE upload"}
     assert {statuses[route] for route in foreign} == {404}
     # The last of the deletions by tag and digest finds that the one before has taken its object along.
     allowed = {200, 201, 202, 206, 304, 412, 404}
-    assert {statuses[route] for route in ROUTES if route not in foreign} <= allowed
+    assert {statuses[route] for route in ROWS if route not in foreign} <= allowed
 
 
 def test_bearer_without_delete(

@@ -1,12 +1,13 @@
 """A client that writes to one repository all that can be written, and notes what it was promised."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from tests.distribution.making import Content
-from tests.proofs.client import Client, expect, range_end
+from tests.proofs.client import BROKEN, Client, expect, range_end
 from tests.proofs.images import make_image, make_layer
 from tests.proofs.journal import Journal, State, Thing
 
@@ -37,23 +38,25 @@ class Upload:
 class Pusher:
     """Writes by chance. A broken connection ends `act`; `settle` then finds out what became of the write.
 
-    `doubts` counts the writes cut off that may or may not have been done, `survivors` the times that an upload outlived
-    its server, `unheard` the uploads that may have begun without the client being told where.
+    `client` writes; `reader` has connections of its own, so that it often reads from another worker. `cut_off` counts
+    the actions that ended so, `survivors` the times that an upload outlived its server, `unheard` the uploads that may
+    have begun without the client being told where.
     """
 
     repository: str
     rng: Random
     client: Client = field(init=False)
+    reader: Client = field(init=False)
     journal: Journal = field(default_factory=Journal)
     uploads: list[Upload] = field(default_factory=list)
-    doubts: int = 0
+    cut_off: Counter[str] = field(default_factory=Counter)
     survivors: int = 0
     unheard: int = 0
     _images: dict[str, list[str]] = field(default_factory=dict)
 
     async def act(self) -> None:
-        """Write one thing; every answer has to be the one that the protocol has for it."""
-        actions: Mapping[Callable[[], Awaitable[None]], int] = {
+        """Write or read one thing; every answer has to be the one that the protocol has for it."""
+        actions: Mapping[Callable[[], Coroutine[Any, Any, None]], int] = {
             self._push_blob: 6,
             self._push_blob_at_once: 3,
             self._push_chunk: 8,
@@ -63,14 +66,18 @@ class Pusher:
             self._delete_tag: 1,
             self._delete_manifest: 1,
             self._delete_blob: 2,
+            self._look: 8,
         }
         [action] = self.rng.choices(list(actions), list(actions.values()))
-        await action()
+        try:
+            await action()
+        except BROKEN:
+            self.cut_off[action.__name__.removeprefix("_")] += 1
+            raise
 
     async def settle(self) -> None:
         """Find out what became of the write that was cut off; everything has to be as it may be."""
         for thing in self.journal.in_doubt():
-            self.doubts += 1
             self.journal.settle(thing, await self._read(thing))
         for upload in list(self.uploads):
             await self._settle_upload(upload)
@@ -88,12 +95,20 @@ class Pusher:
 
     async def _read(self, thing: Thing) -> State:
         if thing.kind == "blob":
-            return await self.client.read_blob(thing.name)
-        return await self.client.read_manifest(thing.name)
+            return await self.reader.read_blob(thing.name)
+        return await self.reader.read_manifest(thing.name)
+
+    async def _look(self) -> None:
+        """Read something that was written just now or long ago, or that is gone."""
+        things = self.journal.things()
+        if things:
+            thing = self.rng.choice(things)
+            self.journal.settle(thing, await self._read(thing))
 
     async def _settle_upload(self, upload: Upload) -> None:
         """See where an upload stands; it may be gone only if its end was sent, and with the outcome that this has."""
         answer = await self.client.http.get(upload.location)
+        self.journal.settle(upload.blob, await self._read(upload.blob))
         became_blob = self.journal.state(upload.blob) is not None
         if answer.status_code == 404:
             assert upload.ending is not None, f"an upload is gone that had {upload.least} bytes and no end"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -43,8 +44,10 @@ async def connected(server: Server, token: str, pushers: list[Pusher]) -> AsyncI
     """Give each pusher connections to the server as it runs now."""
     async with AsyncExitStack() as connections:
         for pusher in pushers:
-            http = await connections.enter_async_context(connect(server, token))
-            pusher.client = Client(http, pusher.repository)
+            pusher.client, pusher.reader = [
+                Client(await connections.enter_async_context(connect(server, token)), pusher.repository)
+                for _ in range(2)
+            ]
         yield
 
 
@@ -101,10 +104,12 @@ def assert_whole(server: Server, pushers: list[Pusher]) -> None:
 def describe(pushers: list[Pusher]) -> str:
     """Say what the proof went through."""
     things = sum(len(pusher.journal.things()) for pusher in pushers)
-    doubts, survivors = sum(pusher.doubts for pusher in pushers), sum(pusher.survivors for pusher in pushers)
+    survivors = sum(pusher.survivors for pusher in pushers)
+    cut_off = sum((pusher.cut_off for pusher in pushers), Counter[str]())
     return (
-        f"{answers(pushers)} answers about {things} blobs, manifests and tags, all true; "
-        f"{doubts} writes cut off, {survivors} times an upload outlived its server and went on"
+        f"{answers(pushers)} answers about {things} blobs, manifests and tags, all true; cut off: "
+        f"{', '.join(f'{count} {action}' for action, count in cut_off.most_common())}; "
+        f"{survivors} times an upload outlived its server and went on"
     )
 
 
@@ -137,9 +142,9 @@ async def push_while_workers_die(server: Server, token: str, rng: Random, pusher
     async with connected(server, token, pushers), asyncio.TaskGroup() as clients:
         for pusher in pushers:
             clients.create_task(push(pusher))
-        for _ in range(kills):
+        for number in range(kills):
             await random_moment(rng, pushers)
-            await kill_worker(server, rng)
+            await kill_worker(server, number)
         done.set()
 
 
@@ -153,10 +158,10 @@ async def settle(pusher: Pusher) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def kill_worker(server: Server, rng: Random) -> None:
-    """Kill a worker, and wait until it has a successor."""
+async def kill_worker(server: Server, number: int) -> None:
+    """Kill one of the workers, each in its turn, and wait until it has a successor."""
     workers = worker_pids(server)
-    name = rng.choice(sorted(workers))
+    name = sorted(workers)[number % len(workers)]
     os.kill(workers[name], signal.SIGKILL)
     await until(lambda: (successor := worker_pids(server)[name]) != workers[name] and is_alive(successor))
 

@@ -44,7 +44,7 @@ def caller(trial: Trial, name: str) -> Caller:
         return trial.stranger()
     if name.endswith("robot"):
         return trial.token(None, read_only="read-only" in name)
-    role = Role(name.split("'")[0])
+    role = Role(name.split("'", maxsplit=1)[0])
     user = trial.owner if role is Role.OWNER else trial.member(role)
     return trial.token(user, read_only="read-only" in name) if "token" in name else user
 

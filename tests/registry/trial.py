@@ -128,7 +128,7 @@ class Trial:
     def replace_repository(self, name: RepositoryName = APP) -> None:
         """Let another repository have the name, as after a deletion."""
         away = sa.update(tables.repository).where(tables.repository.c.id == self.repository_id(name))
-        self.write(lambda connection, _: connection.execute(away.values(name=secrets.token_hex(8))) and None)
+        self.write(lambda connection, _: connection.execute(away.values(name=secrets.token_hex(8))).rowcount)
 
     def start(self, name: RepositoryName = APP, caller: Caller | None = None, algorithm: str = "sha256") -> Upload:
         """Begin an upload."""
@@ -162,11 +162,9 @@ class Trial:
 
         return run(pull())
 
-    def push(
-        self, manifest: Content, *tags: str, name: RepositoryName = APP, caller: Caller | None = None, **more: str
-    ) -> Pushed:
-        """Push a manifest; `more` are the conditions."""
-        push = Push(manifest.data, manifest.media_type, None, tuple(map(parse_tag, tags)), **more)
+    def push(self, manifest: Content, *tags: str, name: RepositoryName = APP, caller: Caller | None = None) -> Pushed:
+        """Push a manifest."""
+        push = Push(manifest.data, manifest.media_type, None, tuple(map(parse_tag, tags)))
         return run(manifests.put(self.installation, caller or self.owner, name, push))
 
     def keys(self) -> set[str]:

@@ -64,7 +64,10 @@ def record(connection: sa.Connection, changes: Iterable[Change]) -> None:
 
 
 def prune(connection: sa.Connection, keep: int, limit: int) -> int:
-    """Drop at most `limit` of the oldest rows beyond the `keep` newest; return how many. Who lags forgets all."""
+    """Drop at most `limit` of the oldest rows beyond the `keep` newest, at least 1; return how many.
+
+    By the newest one a worker that lags sees that it has missed something, and forgets all it knows.
+    """
     newest = connection.execute(sa.select(sa.func.max(change.c.seq))).scalar_one_or_none() or 0
     old = sa.select(change.c.seq).where(change.c.seq <= newest - keep).order_by(change.c.seq).limit(limit)
     return connection.execute(sa.delete(change).where(change.c.seq.in_(old.scalar_subquery()))).rowcount
