@@ -141,28 +141,29 @@ async def mount(
     token was never meant for `source`: clients then get one that is, or go on without a mount.
     """
 
-    def find(connection: Connection, now: datetime) -> bool:
-        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
+    def find(connection: Connection, now: datetime) -> BlobCopyRow | None:
+        facts = Stored(connection)
+        place = access.require(facts, now, caller, name, Action.PUSH)
         if source is None:
-            holder = access.holder_of(Stored(connection), now, caller)
-            mine = Action.PULL in holder.accounts.get(place.account_id, frozenset())
-            return mine and blobs.account_has(connection, place.account_id, digest)
-        there = access.look(Stored(connection), now, caller, source)
-        if caller.bounds is not None and str(source) not in {bound.name for bound in caller.bounds}:
-            scopes = (access.needed_scope(name, Action.PUSH), access.needed_scope(source, Action.PULL))
-            raise access.refusal(caller, scopes, f"pull is not allowed in {source}")
-        if Action.PULL not in there.actions or there.repository_id is None:
-            return False
-        return blobs.is_linked(connection, there.repository_id, digest)
+            readable = access.holder_of(facts, now, caller).accounts.get(place.account_id, frozenset())
+            is_there = Action.PULL in readable and blobs.account_has(connection, place.account_id, digest)
+        else:
+            is_there = _may_mount_from(facts, now, caller, name, source, digest)
+        return blobs.find_copy(connection, digest, installation.store_name) if is_there else None
+
+    copy = await installation.database.read(find)
+    # Lost bytes are not passed on: the upload that follows heals them.
+    if copy is None or not await is_whole(installation.store, copy):
+        return False
 
     def link(connection: Connection, now: datetime) -> bool:
-        if not find(connection, now):
+        if find(connection, now) != copy:
             return False
         place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
         return True
 
-    return await installation.database.read(find) and await installation.database.write(link)
+    return await installation.database.write(link)
 
 
 async def expire(installation: Installation) -> int:
@@ -176,6 +177,18 @@ async def expire(installation: Installation) -> int:
         return len(over)
 
     return await installation.database.write(end)
+
+
+def _may_mount_from(
+    facts: Stored, now: datetime, caller: Caller, name: RepositoryName, source: RepositoryName, digest: Digest
+) -> bool:
+    there = access.look(facts, now, caller, source)
+    if caller.bounds is not None and str(source) not in {bound.name for bound in caller.bounds}:
+        scopes = (access.needed_scope(name, Action.PUSH), access.needed_scope(source, Action.PULL))
+        raise access.refusal(caller, scopes, f"pull is not allowed in {source}")
+    if Action.PULL not in there.actions or there.repository_id is None:
+        return False
+    return facts.ask(blobs.is_linked, there.repository_id, digest)
 
 
 def _find(connection: Connection, now: datetime, caller: Caller, name: RepositoryName, upload_id: str) -> Upload:
