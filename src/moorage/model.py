@@ -85,7 +85,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload under way (spec: "upload session"). `offset` is the bytes received, `epoch` counts its writers."""
+    """An upload under way (spec: "upload session"). `offset` is the bytes received, `epoch` rises with each record."""
 
     id: str
     registry_id: str

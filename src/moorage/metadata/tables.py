@@ -218,7 +218,7 @@ upload = sa.Table(
     _id("started_by", nullable=True),
     sa.Column("key", sa.String(255), nullable=False, unique=True),
     sa.Column("offset", sa.BigInteger, nullable=False),
-    # Raised by every request that writes, so that a request that lost the session can tell.
+    # Raised by every record of progress, so that a request can tell that another came between.
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("algorithm", sa.String(16), nullable=False),
     sa.Column("hash_state", sa.LargeBinary, nullable=True),

@@ -34,20 +34,16 @@ def find(connection: sa.Connection, upload_id: str, now: datetime) -> Upload | N
     return None if row is None else Upload(*tuple(row))
 
 
-def take(connection: sa.Connection, seen: Upload) -> bool:
-    """Become the upload's one writer by raising its epoch; False where another request came first."""
-    change = sa.update(upload).where(upload.c.id == seen.id, upload.c.epoch == seen.epoch)
-    return connection.execute(change.values(epoch=upload.c.epoch + 1)).rowcount == 1
-
-
 def advance(connection: sa.Connection, seen: Upload, offset: int, hash_state: bytes | None) -> bool:
-    """Record what its writer has received; False where the upload is gone or has another writer."""
+    """Record what a writer has received, which raises the epoch; False where the upload is not as the writer saw it."""
     change = sa.update(upload).where(upload.c.id == seen.id, upload.c.epoch == seen.epoch)
-    return connection.execute(change.values(offset=offset, hash_state=hash_state)).rowcount == 1
+    return (
+        connection.execute(change.values(offset=offset, hash_state=hash_state, epoch=upload.c.epoch + 1)).rowcount == 1
+    )
 
 
 def consume(connection: sa.Connection, seen: Upload) -> bool:
-    """End the upload; False where it is gone or has another writer. Who gets True decides what becomes of its key."""
+    """End an upload; False where it is not as it was seen. Who gets True decides what becomes of its key."""
     here = sa.and_(upload.c.id == seen.id, upload.c.epoch == seen.epoch)
     return connection.execute(sa.delete(upload).where(here)).rowcount == 1
 

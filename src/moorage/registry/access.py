@@ -36,7 +36,7 @@ def look(facts: Facts, now: datetime, caller: Caller, name: RepositoryName) -> P
     registry = facts.ask(registries.find, name.registry)
     # Asked for also where there is no registry, so that the answer takes as long.
     repository = facts.ask(repositories.find, registry.id if registry else "", name.repository)
-    if registry is None:
+    if registry is None or not name.repository:
         return Place("", "", None, name.repository, frozenset(), holder.actor)
     repository_id = repository.id if repository else None
     allowed = access.actions(holder, registry.account_id, public=repository is not None and repository.public)

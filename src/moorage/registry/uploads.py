@@ -21,6 +21,7 @@ from moorage.errors import (
     UploadUnknown,
 )
 from moorage.metadata import blobs, doomed_objects, repositories, uploads
+from moorage.metadata.blobs import BlobCopyRow
 from moorage.model import Action, Caller, Upload, new_id
 from moorage.oci.digest import Digest
 from moorage.oci.ranges import ByteRange
@@ -140,28 +141,29 @@ async def mount(
     token was never meant for `source`: clients then get one that is, or go on without a mount.
     """
 
-    def find(connection: Connection, now: datetime) -> bool:
-        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
+    def find(connection: Connection, now: datetime) -> BlobCopyRow | None:
+        facts = Stored(connection)
+        place = access.require(facts, now, caller, name, Action.PUSH)
         if source is None:
-            holder = access.holder_of(Stored(connection), now, caller)
-            mine = Action.PULL in holder.accounts.get(place.account_id, frozenset())
-            return mine and blobs.account_has(connection, place.account_id, digest)
-        there = access.look(Stored(connection), now, caller, source)
-        if caller.bounds is not None and str(source) not in {bound.name for bound in caller.bounds}:
-            scopes = (access.needed_scope(name, Action.PUSH), access.needed_scope(source, Action.PULL))
-            raise access.refusal(caller, scopes, f"pull is not allowed in {source}")
-        if Action.PULL not in there.actions or there.repository_id is None:
-            return False
-        return blobs.is_linked(connection, there.repository_id, digest)
+            readable = access.holder_of(facts, now, caller).accounts.get(place.account_id, frozenset())
+            is_there = Action.PULL in readable and blobs.account_has(connection, place.account_id, digest)
+        else:
+            is_there = _may_mount_from(facts, now, caller, name, source, digest)
+        return blobs.find_copy(connection, digest, installation.store_name) if is_there else None
+
+    copy = await installation.database.read(find)
+    # Lost bytes are not passed on: the upload that follows heals them.
+    if copy is None or not await is_whole(installation.store, copy):
+        return False
 
     def link(connection: Connection, now: datetime) -> bool:
-        if not find(connection, now):
+        if find(connection, now) != copy:
             return False
         place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
         return True
 
-    return await installation.database.read(find) and await installation.database.write(link)
+    return await installation.database.write(link)
 
 
 async def expire(installation: Installation) -> int:
@@ -175,6 +177,18 @@ async def expire(installation: Installation) -> int:
         return len(over)
 
     return await installation.database.write(end)
+
+
+def _may_mount_from(
+    facts: Stored, now: datetime, caller: Caller, name: RepositoryName, source: RepositoryName, digest: Digest
+) -> bool:
+    there = access.look(facts, now, caller, source)
+    if caller.bounds is not None and str(source) not in {bound.name for bound in caller.bounds}:
+        scopes = (access.needed_scope(name, Action.PUSH), access.needed_scope(source, Action.PULL))
+        raise access.refusal(caller, scopes, f"pull is not allowed in {source}")
+    if Action.PULL not in there.actions or there.repository_id is None:
+        return False
+    return facts.ask(blobs.is_linked, there.repository_id, digest)
 
 
 def _find(connection: Connection, now: datetime, caller: Caller, name: RepositoryName, upload_id: str) -> Upload:
@@ -193,7 +207,8 @@ async def _writing(
 ) -> AsyncIterator[_Writing]:
     """Become the upload's only writer, among all requests of all processes.
 
-    The lock comes first and the row is read under it: where the upload stands may have changed while we waited.
+    The row is read again under the lock: where the upload stands may have changed while we waited. What the request
+    then records or consumes it does by the epoch it saw, so that nothing is built on what another has changed.
     """
     waiting = await status(installation, caller, name, upload_id)
     try:
@@ -204,14 +219,8 @@ async def _writing(
     except ObjectMissing as error:
         raise UploadUnknown("blob upload unknown to registry: its bytes are gone; start anew") from error
 
-    def take(connection: Connection, now: datetime) -> Upload:
-        upload = _find(connection, now, caller, name, upload_id)
-        if not uploads.take(connection, upload):
-            raise ChunkRefused("Another request has just begun to write to this upload.", upload)
-        return replace(upload, epoch=upload.epoch + 1)
-
     try:
-        upload = await installation.database.write(take, durable=False)
+        upload = await status(installation, caller, name, upload_id)
         await stage.resume(upload.offset, algorithms=(upload.algorithm,), hash_state=upload.hash_state)
         yield _Writing(replace(upload, offset=stage.offset), stage)
     finally:
@@ -246,7 +255,7 @@ async def _record(installation: Installation, writing: _Writing) -> None:
             raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile; start anew")
 
     await installation.database.write(advance, durable=False)
-    writing.upload = replace(upload, offset=offset, hash_state=state)
+    writing.upload = replace(upload, offset=offset, hash_state=state, epoch=upload.epoch + 1)
 
 
 async def _commit(
@@ -254,22 +263,28 @@ async def _commit(
 ) -> None:
     """Turn the upload's row into the blob's. Bytes that the store has already are not kept twice."""
     store_name, upload, size = installation.store_name, writing.upload, writing.stage.offset
-    present = await installation.database.read(lambda connection, _: blobs.find_copy(connection, digest, store_name))
-    # A copy whose bytes were lost is replaced: that is how the next push heals it.
-    lost = None if present is None or await is_whole(installation.store, present) else present
+    checked: BlobCopyRow | None = None
+    is_lost = False
 
-    def publish(connection: Connection, now: datetime) -> None:
+    def publish(connection: Connection, now: datetime) -> BlobCopyRow | None:
+        """Return a copy that is there and was not looked at yet; otherwise commit."""
         place = access.require(Stored(connection), now, caller, name, Action.PUSH)
+        copy = blobs.find_copy(connection, digest, store_name)
+        if copy is not None and copy != checked:
+            return copy
         if not uploads.consume(connection, upload):
             raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile; start anew")
-        blobs.add(connection, digest, size, now)
-        if blobs.find_copy(connection, digest, store_name) in {None, lost}:
+        if copy is None or is_lost:
+            blobs.add(connection, digest, size, now)
             blobs.add_copy(connection, digest, store_name, upload.key, now)
         else:
             doomed_objects.doom(connection, store_name, upload.key, now)
         blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
+        return None
 
-    await installation.database.write(publish)
+    while (copy := await installation.database.write(publish)) is not None:
+        # A copy whose bytes were lost is replaced: that is how the next push heals it.
+        checked, is_lost = copy, not await is_whole(installation.store, copy)
 
 
 async def _discard(installation: Installation, upload: Upload) -> None:
