@@ -34,29 +34,23 @@ def test_upload_is_gone_when_its_time_is_over(
     assert (uploads.find(connection, begun.id, NOW + after) is not None) is there
 
 
-def test_one_of_two_becomes_the_writer(connection: sa.Connection, begun: Upload) -> None:
-    """Both saw the same epoch; the one that comes second is told so."""
-    assert uploads.take(connection, begun)
-    assert not uploads.take(connection, begun)
-    assert uploads.find(connection, begun.id, NOW) == replace(begun, epoch=1)
-
-
 def test_writer_records_how_far_it_came(connection: sa.Connection, begun: Upload) -> None:
-    """The next request goes on from the offset and the hash state of the last."""
+    """The next request goes on from the offset and the hash state of the last, and sees that it was there."""
     assert uploads.advance(connection, begun, 1000, b"state")
-    assert uploads.find(connection, begun.id, NOW) == replace(begun, offset=1000, hash_state=b"state")
+    once = replace(begun, offset=1000, hash_state=b"state", epoch=1)
+    assert uploads.find(connection, begun.id, NOW) == once
 
-    assert uploads.advance(connection, begun, 2000, None)
-    assert uploads.find(connection, begun.id, NOW) == replace(begun, offset=2000, hash_state=None)
+    assert uploads.advance(connection, once, 2000, None)
+    assert uploads.find(connection, begun.id, NOW) == replace(begun, offset=2000, hash_state=None, epoch=2)
 
 
 def test_writer_that_lost_the_upload_changes_nothing(connection: sa.Connection, begun: Upload) -> None:
-    """Who holds an old epoch neither records, nor commits, nor cancels."""
-    uploads.take(connection, begun)
+    """Two saw the same epoch: who records second neither records, nor commits, nor cancels."""
+    uploads.advance(connection, begun, 500, b"first")
 
-    assert not uploads.advance(connection, begun, 1000, b"state")
+    assert not uploads.advance(connection, begun, 1000, b"second")
     assert not uploads.consume(connection, begun)
-    assert uploads.find(connection, begun.id, NOW) == replace(begun, epoch=1)
+    assert uploads.find(connection, begun.id, NOW) == replace(begun, offset=500, hash_state=b"first", epoch=1)
 
 
 def test_upload_ends_once(connection: sa.Connection, begun: Upload) -> None:
@@ -64,7 +58,6 @@ def test_upload_ends_once(connection: sa.Connection, begun: Upload) -> None:
     assert uploads.consume(connection, begun)
     assert not uploads.consume(connection, begun)
     assert not uploads.advance(connection, begun, 1, None)
-    assert not uploads.take(connection, begun)
     assert all_of(connection, upload) == []
 
 
@@ -73,7 +66,6 @@ def test_end_of_one_upload_leaves_the_others(connection: sa.Connection, begun: U
     other = make_upload(begun.registry_id)
     uploads.create(connection, other, NOW)
 
-    uploads.take(connection, begun)
     uploads.advance(connection, begun, 5, b"state")
     uploads.consume(connection, replace(begun, epoch=1))
 
