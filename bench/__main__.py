@@ -1,6 +1,7 @@
 """The command: runs the scenarios, prints the tables, writes the figures and docs/benchmarks.md."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,11 +25,14 @@ from bench.servers.zot import Zot
 
 _ROOT = Path(__file__).parents[1]
 _DOCUMENT = _ROOT / "docs" / "benchmarks.md"
+_TERMINATED = 128 + signal.SIGTERM
 _RESULTS = Path(__file__).with_name("results")
 
 
 def main() -> None:
     """Run what the arguments ask for."""
+    # Servers and folders are cleaned up by what SystemExit unwinds.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     arguments = _parse()
     scale = QUICK if arguments.quick else FULL
     stages = _stages(scale, arguments.only)

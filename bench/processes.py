@@ -76,7 +76,7 @@ class Watch:
         return Usage(server, sum(self._peaks), max(self._peaks), self._peak_pss, elsewhere)
 
     def _times(self) -> tuple[float, float, float, float]:
-        """Return processor seconds of the server, of our children that ended, of the busy machine, and of all there were."""
+        """Return processor seconds: the server's, our ended children's, the busy machine's, and all there were."""
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         busy, whole = _machine_times()
         return sum(map(_cpu_seconds, tree(self._pid()))), children.ru_utime + children.ru_stime, busy, whole

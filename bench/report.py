@@ -10,6 +10,8 @@ from bench.targets import MOORAGE, PEERS, judge
 _LIMIT = "limit"
 _NONE = "-"
 _WHOLE_FROM = 100
+# From here on two figures look alike in the tables.
+_A_LOSS = 0.995
 
 _HEAD = """\
 # Benchmarks
@@ -105,7 +107,9 @@ def _losses(results: Results) -> Iterator[str]:
         better = [
             (ratio, one.title)
             for one in results.participants
-            if one.name in PEERS and (ratio := results.ratio(row.name, MOORAGE, one.name)) is not None and ratio < 1
+            if one.name in PEERS
+            and (ratio := results.ratio(row.name, MOORAGE, one.name)) is not None
+            and ratio < _A_LOSS
         ]
         if better:
             found = True

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from http.client import HTTPException
@@ -125,5 +126,8 @@ class Rounds:
         _say(f"{scenario.name} {number + 1} {name}: {outcome.value:.5g} {scenario.unit}{troubles}")
 
 
+_BEGAN = time.monotonic()
+
+
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"[{time.monotonic() - _BEGAN:4.0f} s] {text}\n")

@@ -21,6 +21,7 @@ const (
 // answers are read without a map of headers: the generator shares its cores with the server that it measures.
 type connection struct {
 	address string
+	giveUp  time.Time // when to stop waiting for an answer
 	socket  net.Conn
 	reader  *bufio.Reader
 }
@@ -58,6 +59,9 @@ func (c *connection) close() {
 
 // send writes one whole request, or a head whose body follows.
 func (c *connection) send(request []byte) error {
+	if err := c.socket.SetDeadline(c.giveUp); err != nil {
+		return err
+	}
 	_, err := c.socket.Write(request)
 	return err
 }

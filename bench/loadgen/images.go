@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// A counted order may take this long.
+const longest = time.Hour
+
 // imagesOrder either has Count, the number of images to push, or Seconds. Each client works in its own repository.
 type imagesOrder struct {
 	Address string         `json:"address"`
@@ -33,7 +36,7 @@ type clientsOrder struct {
 type imagesResult struct {
 	Pushes   int       `json:"pushes"`
 	Pulls    int       `json:"pulls"`
-	Bytes    int64     `json:"bytes"` // pushed
+	Bytes    int64     `json:"bytes"` // of all images pushed, outside of the window too
 	Seconds  float64   `json:"seconds"`
 	Push     latencies `json:"push"`
 	Pull     latencies `json:"pull"`
@@ -46,8 +49,8 @@ type imagesResult struct {
 // workload is what the clients share.
 type workload struct {
 	order    imagesOrder
-	window   window
 	first    int64
+	end      time.Time
 	started  atomic.Int64
 	prepared []image
 	tick     <-chan time.Time
@@ -71,18 +74,20 @@ func measureImages(order imagesOrder) (imagesResult, error) {
 		clients[i] = &client{connection: connection, workload: w, its: its, space: make([]byte, blockSize)}
 	}
 	w.prepare(clients[0].space)
-	began := time.Now()
-	w.window = newWindow(order.Warmup, order.Seconds)
+	during := newWindow(order.Warmup, order.Seconds)
 	if order.Count > 0 {
-		w.window = window{began, began.Add(24 * time.Hour)}
+		during.end = during.start.Add(longest)
 	}
+	w.end = during.end
 	var working sync.WaitGroup
 	for _, c := range clients {
+		c.pushes.window, c.pulls.window = during, during
+		c.giveUp = during.end.Add(patience)
 		working.Add(1)
 		go func() { defer working.Done(); c.run() }()
 	}
 	working.Wait()
-	return w.sum(clients, time.Since(began)), nil
+	return w.sum(clients, time.Since(during.start)), nil
 }
 
 // prepare makes the images of a counted order ahead, so that hashing large ones is not measured.
@@ -104,23 +109,25 @@ func (w *workload) next(space []byte) (image, bool) {
 		}
 		return w.prepared[number], true
 	}
-	return newImage(w.first+number, w.order.Layers, space), time.Now().Before(w.window.end)
+	return newImage(w.first+number, w.order.Layers, space), time.Now().Before(w.end)
 }
 
 func (w *workload) sum(clients []*client, elapsed time.Duration) imagesResult {
-	result := imagesResult{Seconds: w.order.Seconds, Failures: w.failures}
-	if w.order.Count > 0 {
-		result.Seconds = elapsed.Seconds()
-	}
-	var pushes, pulls []time.Duration
+	result := imagesResult{Failures: w.failures}
+	var pushing, pulling []*record
 	for _, c := range clients {
-		pushes, pulls = append(pushes, c.pushes...), append(pulls, c.pulls...)
+		pushing, pulling = append(pushing, &c.pushes), append(pulling, &c.pulls)
 		result.Bytes += c.bytes
 		if c.last.tag != "" {
 			result.Manifest, result.Blobs = c.its.path("manifests/"+c.last.tag), c.blobPaths()
 		}
 	}
-	result.Pushes, result.Pulls = len(pushes), len(pulls)
+	pushes, seconds := together(pushing)
+	pulls, _ := together(pulling)
+	if w.order.Count > 0 {
+		seconds = elapsed.Seconds()
+	}
+	result.Pushes, result.Pulls, result.Seconds = len(pushes), len(pulls), seconds
 	result.Push, result.Pull = summarize(pushes), summarize(pulls)
 	return result
 }
@@ -133,8 +140,8 @@ type client struct {
 	*workload
 	its    clientsOrder
 	space  []byte
-	pushes []time.Duration
-	pulls  []time.Duration
+	pushes record
+	pulls  record
 	bytes  int64
 	last   image
 }
@@ -142,7 +149,7 @@ type client struct {
 func (c *client) run() {
 	defer c.close()
 	for turn, inARow := 1, 0; inARow < mostFailures; turn++ {
-		if !time.Now().Before(c.window.end) {
+		if !time.Now().Before(c.end) {
 			return
 		}
 		err := c.turn(turn)
@@ -163,37 +170,30 @@ func (c *client) run() {
 
 func (c *client) turn(turn int) error {
 	if c.order.Pulls > 0 && turn%(c.order.Pulls+1) != 0 {
-		return c.timed(&c.pulls, c.pull)
+		return c.pull()
 	}
 	pushed, more := c.next(c.space)
 	if !more {
 		return errStopped
 	}
-	if err := c.timed(&c.pushes, func() error { return c.push(pushed) }); err != nil {
+	began := time.Now()
+	if err := c.push(pushed); err != nil {
 		return err
 	}
+	c.pushes.add(began)
 	c.last = pushed
-	if c.window.holds(time.Now()) {
-		c.bytes += pushed.size()
-	}
+	c.bytes += pushed.size()
 	return nil
 }
 
-func (c *client) timed(samples *[]time.Duration, work func() error) error {
-	began := time.Now()
-	err := work()
-	if done := time.Now(); err == nil && c.window.holds(done) {
-		*samples = append(*samples, done.Sub(began))
-	}
-	return err
-}
-
 func (c *client) pull() error {
+	began := time.Now()
 	for _, path := range c.its.Pull {
 		if _, err := c.ask("pull", "GET", path, nil, 200); err != nil {
 			return err
 		}
 	}
+	c.pulls.add(began)
 	return nil
 }
 

@@ -47,18 +47,17 @@ func (r request) render(address string) []byte {
 // repeater sends its requests in turn on one connection, each when the one before is answered.
 type repeater struct {
 	*connection
-	window   window
+	record
 	methods  []string
 	rendered [][]byte
 	next     int
 	failures *failures
-	samples  []time.Duration
 	bytes    int64
 }
 
 func measureRequests(order requestsOrder) (requestsResult, error) {
 	repeaters := make([]*repeater, order.Connections)
-	result := requestsResult{Seconds: order.Seconds, Failures: newFailures()}
+	result := requestsResult{Failures: newFailures()}
 	for i := range repeaters {
 		connection, err := dial(order.Address)
 		if err != nil {
@@ -74,16 +73,18 @@ func measureRequests(order requestsOrder) (requestsResult, error) {
 	during := newWindow(order.Warmup, order.Seconds)
 	for _, r := range repeaters {
 		r.window = during
+		r.giveUp = during.end.Add(patience)
 		working.Add(1)
 		go func() { defer working.Done(); r.run() }()
 	}
 	working.Wait()
-	var samples []time.Duration
+	var records []*record
 	for _, r := range repeaters {
-		samples = append(samples, r.samples...)
+		records = append(records, &r.record)
 		result.Bytes += r.bytes
 	}
-	result.Requests, result.Latency = len(samples), summarize(samples)
+	samples, seconds := together(records)
+	result.Requests, result.Seconds, result.Latency = len(samples), seconds, summarize(samples)
 	return result, nil
 }
 
@@ -127,20 +128,19 @@ func (r *repeater) once(began time.Time) error {
 	if err := r.drain(got, r.arrived); err != nil {
 		return err
 	}
-	if done := time.Now(); r.window.holds(done) {
-		r.samples = append(r.samples, done.Sub(began))
-	}
+	r.add(began)
 	if got.closing {
 		return r.reopen()
 	}
 	return nil
 }
 
-// arrived counts bytes that come inside the window, so that a long body cut by its end counts for what came.
+// arrived counts bytes that come inside the window, so that a long body cut by its end counts for what came. A client
+// that has nothing to show by then reads on.
 func (r *repeater) arrived(bytes int64) bool {
 	now := time.Now()
 	if r.window.holds(now) {
 		r.bytes += bytes
 	}
-	return now.Before(r.window.end)
+	return now.Before(r.window.end) || r.bytes == 0
 }

@@ -8,17 +8,53 @@ import (
 	"time"
 )
 
-// window is the time that counts. What a client does before it warms up the server.
-type window struct{ start, end time.Time }
+// window is the time that counts. What is done from `opened` to `start` warms up the server.
+type window struct{ opened, start, end time.Time }
 
 func newWindow(warmup, seconds float64) window {
-	start := time.Now().Add(duration(warmup))
-	return window{start, start.Add(duration(seconds))}
+	opened := time.Now()
+	start := opened.Add(duration(warmup))
+	return window{opened, start, start.Add(duration(seconds))}
 }
 
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
 func (w window) holds(moment time.Time) bool { return !moment.Before(w.start) && moment.Before(w.end) }
+
+// record is what one client did: how long each piece of work took that was done inside the window, or after its end.
+type record struct {
+	window window
+	inside []time.Duration
+	late   []time.Duration
+	last   time.Time
+}
+
+func (r *record) add(began time.Time) {
+	done := time.Now()
+	if r.window.holds(done) {
+		r.inside = append(r.inside, done.Sub(began))
+	} else if !done.Before(r.window.end) {
+		r.late, r.last = append(r.late, done.Sub(began)), done
+	}
+}
+
+// together joins the records of all clients and returns over how many seconds they count. Where a server is so slow that
+// nothing was done inside the window, what was done late counts, over the whole time that it took.
+func together(records []*record) (samples []time.Duration, seconds float64) {
+	var late []time.Duration
+	var last time.Time
+	for _, r := range records {
+		samples, late = append(samples, r.inside...), append(late, r.late...)
+		if r.last.After(last) {
+			last = r.last
+		}
+	}
+	window := records[0].window
+	if len(samples) == 0 && len(late) > 0 {
+		return late, last.Sub(window.opened).Seconds()
+	}
+	return samples, window.end.Sub(window.start).Seconds()
+}
 
 // latencies are in milliseconds.
 type latencies struct {

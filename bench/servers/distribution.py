@@ -65,7 +65,10 @@ class Distribution:
         for filling in fillings:
             image = filling.image()
             _write_blob(root, image)
-            manifests = root / "repositories" / filling.repository / "_manifests"
+            repository = root / "repositories" / filling.repository
+            # By its layers Distribution 2 tells that a folder is a repository, by its manifests Distribution 3.
+            _write_link(repository / "_layers" / "sha256" / Content(EMPTY_BLOB).hex, Content(EMPTY_BLOB))
+            manifests = repository / "_manifests"
             _write_link(manifests / "revisions" / "sha256" / image.hex, image)
             for tag in filling.tag_names():
                 _write_link(manifests / "tags" / tag / "current", image)

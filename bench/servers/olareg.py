@@ -69,6 +69,6 @@ class Olareg:
         return f"/token?{urlencode({'service': _SERVICE})}", f"Basic {credentials}"
 
     def fill(self, place: Place, fillings: Sequence[Filling]) -> None:
-        """Write each repository as a layout."""
+        """Write each repository as a layout; referrers are found by a tag, since olareg looks into no manifest."""
         for filling in fillings:
-            layout.write(place.storage, filling)
+            layout.write(place.storage, filling, referrers_tag=True)

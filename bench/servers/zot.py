@@ -41,8 +41,9 @@ class Zot:
         return Command([programs.peer("zot"), "serve", path])
 
     def authorization(self, place: Place, scopes: Sequence[str]) -> str:  # noqa: ARG002 - the protocol's
-        """Sign a token."""
-        return f"Bearer {self._issuer.token(scopes)}"
+        """Sign a token; the catalog is to zot a repository without a name."""
+        wanted = ["repository::pull" if scope == "registry:catalog:*" else scope for scope in scopes]
+        return f"Bearer {self._issuer.token(wanted)}"
 
     def token_request(self, place: Place) -> tuple[str, str]:  # noqa: ARG002 - the protocol's
         """Raise: as configured, it issues none."""

@@ -58,7 +58,6 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "uploads.consume": lambda c: uploads.consume(c, UPLOAD),
     "uploads.expired": lambda c: uploads.expired(c, NOW, 100),
     "uploads.find": lambda c: uploads.find(c, "upload", NOW),
-    "uploads.take": lambda c: uploads.take(c, UPLOAD),
     "users.epoch": lambda c: users.epoch(c, "user"),
     "users.find": lambda c: users.find(c, "somebody@example.test"),
     "users.roles": lambda c: users.roles(c, "user"),

@@ -1,58 +1,27 @@
 """From a body into a stage."""
 
-from asyncio import run
+from asyncio import run, sleep
 from collections.abc import AsyncGenerator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.errors import BodyInterrupted, StoreFull
+from moorage.errors import BodyInterrupted
 from moorage.oci.digest import Digest
 from moorage.registry.pouring import pour
-from moorage.storage.contract import CHUNK
+from moorage.storage.contract import CHUNK, Stage
 from moorage.storage.keys import new_key
-from moorage.storage.memory import MemoryStage, MemoryStore
+from moorage.storage.memory import MemoryStore
 from tests.registry.trial import body
 
-MiB = 1024 * 1024
+PIECE = 64 * 1024
 
 
-class SmallStore(MemoryStore):
-    """A store with room for some bytes; its stages note what they are given."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self.room = room
-
-    async def stage(self, key: str, *, create: bool, wait: float = 5.0) -> MemoryStage:
-        """Lock an object."""
-        await super().stage(key, create=create, wait=wait)
-        return SmallStage(self._objects[key], self.room)
-
-
-class SmallStage(MemoryStage):
-    """An object that can only grow so far."""
-
-    def __init__(self, target: object, room: int) -> None:
-        super().__init__(target)  # type: ignore[arg-type] # an object of the store
-        self.room = room
-        self.pieces: list[int] = []
-
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append bytes while there is room."""
-        self.pieces.append(len(data))
-        if self.offset + len(data) > self.room:
-            raise StoreFull
-        await super().write(data)
-
-
-async def poured(sent: AsyncGenerator[bytes, None], room: int = 64 * MiB) -> SmallStage:
-    """Pour a body into a new stage."""
-    stage = await SmallStore(room).stage(new_key(), create=True)
-    assert isinstance(stage, SmallStage)
+async def new_stage() -> Stage:
+    """Make an empty object and lock it."""
+    stage = await MemoryStore().stage(new_key(), create=True)
     await stage.resume(0)
-    await pour(sent, stage)
     return stage
 
 
@@ -61,7 +30,74 @@ def test_what_is_sent_is_written_in_order(pieces: list[bytes]) -> None:
     """However the bytes are cut on their way, they arrive as they were sent."""
 
     async def scenario() -> None:
-        stage = await poured(body(*pieces))
+        stage = await new_stage()
+        await pour(body(*pieces), stage)
         assert await stage.digest("sha256") == Digest.of(b"".join(pieces))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 12345])
+def test_large_bodies_arrive_whole(size: int) -> None:
+    """Around the size of a chunk nothing is lost, doubled or swapped."""
+    data = Digest.of(b"").encoded.encode() * (size // 64 + 1)
+    data = data[:size]
+
+    async def scenario() -> None:
+        stage = await new_stage()
+        await pour(body(*(data[start : start + PIECE] for start in range(0, size, PIECE))), stage)
+        assert await stage.digest("sha256") == Digest.of(data)
+
+    run(scenario())
+
+
+def test_no_more_than_two_chunks_wait_in_memory() -> None:
+    """A body of any size is written while it comes: whoever sends fast waits for whoever writes slowly."""
+
+    async def scenario() -> None:
+        stage, waiting = await new_stage(), []
+
+        async def endless() -> AsyncGenerator[bytes, None]:
+            for number in range(10 * CHUNK // PIECE):
+                waiting.append(number * PIECE - stage.offset)
+                yield bytes(PIECE)
+
+        await pour(endless(), stage)
+        assert stage.offset == 10 * CHUNK
+        assert max(waiting) <= 2 * CHUNK
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("pieces", [0, 1, CHUNK // PIECE, CHUNK // PIECE + 1, 3 * CHUNK // PIECE])
+def test_what_came_before_a_body_broke_is_written(pieces: int) -> None:
+    """The body's own error is raised, and no byte that came is lost."""
+
+    async def scenario() -> None:
+        stage = await new_stage()
+        with pytest.raises(BodyInterrupted):
+            await pour(body(*[bytes(PIECE)] * pieces, broken=BodyInterrupted()), stage)
+        assert stage.offset == pieces * PIECE
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("pieces", [1, CHUNK // PIECE, 3 * CHUNK // PIECE])
+def test_stage_that_takes_no_more_ends_the_pouring(pieces: int) -> None:
+    """The error of a write that ran beside the body is not lost, and the body is not read on for nothing."""
+
+    async def scenario() -> None:
+        stage, read = await new_stage(), []
+        await stage.close()
+
+        async def counted() -> AsyncGenerator[bytes, None]:
+            for _ in range(pieces):
+                read.append(PIECE)
+                yield bytes(PIECE)
+                await sleep(0)
+
+        with pytest.raises(ValueError, match="closed"):
+            await pour(counted(), stage)
+        assert sum(read) <= 2 * CHUNK
 
     run(scenario())

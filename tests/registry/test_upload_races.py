@@ -119,42 +119,52 @@ def test_cancelled_request_gives_the_upload_back(files: Trial) -> None:
     assert files.pull_blob(DIGEST) == WHOLE
 
 
-@pytest.mark.parametrize("end", ["append", "finish", "cancel"])
-def test_upload_that_expires_under_its_writer_is_lost_to_it(files: Trial, end: str) -> None:
-    """Expiry consumed the row first: the request is told, no blob is made, and the bytes are doomed once."""
+def assert_nothing_remains(trial: Trial) -> None:
+    """Check that an upload left neither rows nor, once the doomed ones are removed, objects."""
+    trial.remove_doomed()
+    assert trial.rows(tables.upload) == trial.rows(tables.blob) == trial.rows(tables.doomed_object) == []
+    assert trial.keys() == set()
+
+
+async def expire(trial: Trial) -> None:
+    """Let the time of every upload be over, and end them as the jobs process does."""
+    trial.clock.advance(trial.installation.upload_lifetime)
+    assert await uploads.expire(trial.installation) == 1
+    assert await doomed_objects.remove(trial.installation) == 1
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_upload_that_expires_under_its_writer_is_lost_to_it(files: Trial, ends: bool) -> None:
+    """Expiry consumed the row while the body still came: the request is told, and no blob is made."""
     upload = files.append(files.start(), chunk(FIRST))
 
     async def expiring() -> AsyncGenerator[bytes, None]:
         yield SECOND
-        files.clock.advance(files.installation.upload_lifetime)
-        assert await uploads.expire(files.installation) == 1
-        assert await doomed_objects.remove(files.installation) == 1
+        await expire(files)
 
-    async def cancel() -> None:
-        """Expire while the request waits for the lock that a writer holds."""
+    sent = Chunk(expiring())
+    with pytest.raises(UploadUnknown):
+        run(finish(files, upload, DIGEST, sent) if ends else append(files, upload, sent))
+    assert_nothing_remains(files)
+
+
+def test_upload_that_expires_while_a_request_waits_for_it_is_unknown(files: Trial) -> None:
+    """Who waited for the one writer finds the row gone, and so does the writer."""
+    upload = files.append(files.start(), chunk(FIRST))
+
+    async def scenario() -> list[object]:
         gate = asyncio.Event()
         writer = asyncio.create_task(append(files, upload, Chunk(gated(gate, b"more"))))
         await asyncio.sleep(0.05)
-        late = asyncio.create_task(uploads.cancel(files.installation, files.owner, APP, upload.id))
+        cancel = uploads.cancel(files.installation, files.owner, APP, upload.id)
+        waiting = [asyncio.create_task(cancel), asyncio.create_task(finish(files, upload, DIGEST, chunk(SECOND)))]
         await asyncio.sleep(0.05)
-        files.clock.advance(files.installation.upload_lifetime)
-        assert await uploads.expire(files.installation) == 1
+        await expire(files)
         gate.set()
-        await asyncio.wait([writer])
-        assert isinstance(writer.exception(), UploadUnknown)
-        await late
+        return await asyncio.gather(writer, *waiting, return_exceptions=True)
 
-    requests = {
-        "append": lambda: append(files, upload, Chunk(expiring())),
-        "finish": lambda: finish(files, upload, DIGEST, Chunk(expiring())),
-        "cancel": cancel,
-    }
-    with pytest.raises(UploadUnknown):
-        run(requests[end]())
-
-    run(doomed_objects.remove(files.installation))
-    assert files.rows(tables.upload) == files.rows(tables.blob) == files.rows(tables.doomed_object) == []
-    assert files.keys() == set()
+    assert [type(outcome) for outcome in run(scenario())] == [UploadUnknown] * 3
+    assert_nothing_remains(files)
 
 
 def test_committed_upload_cannot_expire(files: Trial) -> None:
@@ -178,7 +188,7 @@ def test_upload_ends_once_whoever_is_first(files: Trial, seed: int) -> None:
         await asyncio.sleep(chance.random() / 50)
         return await work
 
-    async def expire() -> int:
+    async def end_by_time() -> int:
         await asyncio.sleep(chance.random() / 25)
         files.clock.advance(files.installation.upload_lifetime)
         return await uploads.expire(files.installation)
@@ -188,7 +198,7 @@ def test_upload_ends_once_whoever_is_first(files: Trial, seed: int) -> None:
             finish(files, upload, DIGEST, chunk(SECOND)),
             finish(files, upload, DIGEST, Chunk(body(SECOND), ByteRange(len(FIRST), len(WHOLE) - 1))),
             uploads.cancel(files.installation, files.owner, APP, upload.id),
-            expire(),
+            end_by_time(),
         ]
         chance.shuffle(ends)
         return await asyncio.gather(*map(late, ends), return_exceptions=True)

@@ -1,0 +1,142 @@
+"""Referrers, listed in pages that clients can read."""
+
+import json
+from asyncio import run
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pytest
+
+from moorage.errors import Unauthorized
+from moorage.model import ANONYMOUS, Caller
+from moorage.oci.descriptor import Descriptor
+from moorage.oci.digest import Digest
+from moorage.oci.reference import RepositoryName
+from moorage.registry import referrers
+from moorage.registry.referrers import ReferrerPage, ReferrerQuery
+from tests.distribution import making
+from tests.distribution.making import Content
+from tests.registry.trial import APP, OTHER, Trial
+
+SUBJECT = making.blob()
+SBOM, SIGNATURE = "application/vnd.example.sbom", "application/vnd.example.signature"
+# What containerd reads of an index, in bytes.
+MOST = 4 * 1024 * 1024
+
+
+def page(
+    trial: Trial,
+    *types: str,
+    after: str = "",
+    limit: int = 1000,
+    name: RepositoryName = APP,
+    caller: Caller | None = None,
+) -> ReferrerPage:
+    """List a page of what refers to the subject."""
+    query = ReferrerQuery(Digest.parse(SUBJECT.digest), types, after, limit)
+    return run(referrers.page(trial.installation, caller or trial.owner, name, query))
+
+
+def every_page(trial: Trial, limit: int = 1000) -> list[list[Descriptor]]:
+    """Follow the pages to their end."""
+    pages = [page(trial, limit=limit)]
+    while pages[-1].more:
+        pages.append(page(trial, after=str(pages[-1].referrers[-1].digest), limit=limit))
+    return [one.referrers for one in pages]
+
+
+def refer(
+    trial: Trial,
+    number: int = 0,
+    artifact_type: str = SBOM,
+    name: RepositoryName = APP,
+    annotations: Mapping[str, str] = MappingProxyType({}),
+) -> Digest:
+    """Push an artifact about the subject; each number makes another one."""
+    document = {
+        "schemaVersion": 2,
+        "config": making.EMPTY.descriptor(),
+        "artifactType": artifact_type,
+        "subject": SUBJECT.descriptor(),
+        "annotations": {"number": str(number), **annotations},
+    }
+    manifest = Content(json.dumps(document, ensure_ascii=False).encode(), making.OCI_MANIFEST)
+    return trial.push(manifest, name=name).digest
+
+
+def written_size(listed: list[Descriptor]) -> int:
+    """Return the bytes that a list takes at least, as JSON in UTF-8."""
+    entries = [
+        {"mediaType": one.media_type, "digest": str(one.digest), "size": one.size, "annotations": dict(one.annotations)}
+        for one in listed
+    ]
+    return len(json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4, 5, 6])
+def test_pages_join_to_the_whole_in_order(trial: Trial, limit: int) -> None:
+    """Each referrer is listed once, by digest."""
+    every = sorted(refer(trial, number) for number in range(5))
+    pages = every_page(trial, limit)
+
+    assert [one.digest for listed in pages for one in listed] == every
+    assert all(0 < len(listed) <= limit for listed in pages)
+
+
+def test_subject_need_not_be_there(trial: Trial) -> None:
+    """Neither the subject nor the repository: what nobody refers to has an empty list."""
+    assert page(trial) == ReferrerPage([], more=False)
+
+    trial.push_blob(b"the first commit")
+    assert page(trial) == ReferrerPage([], more=False)
+
+
+def test_types_filter_within_the_repository(trial: Trial) -> None:
+    """Only what was asked for, and only what was pushed here."""
+    sbom = refer(trial, 1, SBOM)
+    signature = refer(trial, 2, SIGNATURE)
+    refer(trial, 3, SBOM, OTHER)
+
+    assert [one.digest for one in page(trial, SBOM).referrers] == [sbom]
+    assert {one.digest for one in page(trial).referrers} == {sbom, signature}
+    assert page(trial, "application/vnd.example.other").referrers == []
+
+
+@pytest.mark.parametrize(
+    ("count", "annotations"),
+    [
+        (6, {"text": "x" * (1024 * 1024)}),
+        (6, {"text": "漢" * (350 * 1024)}),
+        (6, {"text": '"' * (512 * 1024)}),
+        (6, {f"k{number:05}": "" for number in range(60_000)}),
+    ],
+    ids=["long", "of many bytes a character", "escaped", "many"],
+)
+def test_page_is_small_enough_to_be_read(trial: Trial, count: int, annotations: dict[str, str]) -> None:
+    """However much its referrers say, a page stays below what clients read; the rest follows."""
+    every = {refer(trial, number, annotations=annotations) for number in range(count)}
+    pages = every_page(trial)
+
+    assert len(pages) > 1
+    assert max(map(written_size, pages)) <= MOST
+    assert {one.digest for listed in pages for one in listed} == every
+
+
+def test_referrer_larger_than_a_page_has_one_of_its_own(trial: Trial) -> None:
+    """No referrer is so large that the list would end before it."""
+    large = {"text": "x" * (3 * 1024 * 1024 + 1000)}
+    every = sorted(refer(trial, number, annotations=large) for number in range(3))
+
+    assert [[one.digest for one in listed] for listed in every_page(trial)] == [[one] for one in every]
+
+
+def test_only_who_may_pull_lists(trial: Trial) -> None:
+    """Signatures are as private as what they sign; an absent repository is refused alike."""
+    refer(trial)
+    for name in (APP, OTHER):
+        for caller in (ANONYMOUS, trial.stranger(f"of-{name.repository}")):
+            with pytest.raises(Unauthorized):
+                page(trial, name=name, caller=caller)
+
+    trial.set_public()
+    assert len(page(trial, caller=ANONYMOUS).referrers) == 1
