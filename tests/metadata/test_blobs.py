@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from moorage.metadata import blobs, manifests
-from moorage.metadata.blobs import BlobCopyRow
+from moorage.metadata.blobs import BlobRow
 from moorage.metadata.tables import blob, blob_copy, repository_blob
 from moorage.oci.digest import Digest
 from moorage.storage.keys import new_key
@@ -45,13 +45,22 @@ def test_blob_is_in_the_repositories_that_it_is_linked_to(connection: sa.Connect
 def test_copy_is_of_one_store(connection: sa.Connection) -> None:
     """A blob has a key and a size in a store, and need not have a copy in another one."""
     blobs.add(connection, DIGEST, len(DATA), NOW)
-    assert blobs.find_copy(connection, DIGEST, STORE) is None
+    assert blobs.find(connection, DIGEST, STORE) is None
 
     key = new_key()
     blobs.add_copy(connection, DIGEST, "elsewhere", key, NOW)
-    assert blobs.find_copy(connection, DIGEST, "elsewhere") == BlobCopyRow(key, len(DATA))
-    assert blobs.find_copy(connection, DIGEST, STORE) is None
-    assert blobs.find_copy(connection, ABSENT, "elsewhere") is None
+    assert blobs.find(connection, DIGEST, "elsewhere") == BlobRow(len(DATA), None, key)
+    assert blobs.find(connection, DIGEST, STORE) is None
+    assert blobs.find(connection, ABSENT, "elsewhere") is None
+
+
+def test_small_blob_is_in_its_row(connection: sa.Connection) -> None:
+    """Its bytes are found whatever the store, and heal a blob that was there without them."""
+    blobs.add(connection, DIGEST, len(DATA), NOW)
+    blobs.add(connection, DIGEST, len(DATA), NOW + SECOND, DATA)
+    for store in (STORE, "elsewhere"):
+        assert blobs.find(connection, DIGEST, store) == BlobRow(len(DATA), DATA, None)
+    assert [row.created_at for row in all_of(connection, blob)] == [NOW]
 
 
 def test_blob_is_added_once(connection: sa.Connection, repository_id: str) -> None:
@@ -60,7 +69,7 @@ def test_blob_is_added_once(connection: sa.Connection, repository_id: str) -> No
         blobs.add(connection, DIGEST, len(DATA), now)
         blobs.link(connection, repository_id, DIGEST, now)
 
-    assert [tuple(row) for row in all_of(connection, blob)] == [(str(DIGEST), len(DATA), NOW)]
+    assert [tuple(row) for row in all_of(connection, blob)] == [(str(DIGEST), len(DATA), None, NOW)]
     assert [tuple(row) for row in all_of(connection, repository_blob)] == [(repository_id, str(DIGEST), NOW)]
 
 
@@ -68,12 +77,12 @@ def test_copy_takes_the_place_of_the_one_before(connection: sa.Connection) -> No
     """In each store a blob has one copy: the one that was added last."""
     add_blob(connection, DATA)
     add_blob(connection, DATA, store="elsewhere")
-    other, key = blobs.find_copy(connection, DIGEST, "elsewhere"), new_key()
+    other, key = blobs.find(connection, DIGEST, "elsewhere"), new_key()
 
     blobs.add_copy(connection, DIGEST, STORE, key, NOW + SECOND)
 
-    assert blobs.find_copy(connection, DIGEST, STORE) == BlobCopyRow(key, len(DATA))
-    assert blobs.find_copy(connection, DIGEST, "elsewhere") == other
+    assert blobs.find(connection, DIGEST, STORE) == BlobRow(len(DATA), None, key)
+    assert blobs.find(connection, DIGEST, "elsewhere") == other
 
 
 def test_two_blobs_never_share_a_key(connection: sa.Connection) -> None:
@@ -103,7 +112,7 @@ def test_unlinked_blob_is_gone_from_one_repository(connection: sa.Connection, re
     assert not blobs.unlink(connection, repository_id, DIGEST)
     assert not blobs.is_linked(connection, repository_id, DIGEST)
     assert blobs.is_linked(connection, other_id, DIGEST)
-    assert blobs.find_copy(connection, DIGEST, STORE) is not None
+    assert blobs.find(connection, DIGEST, STORE) is not None
 
 
 def test_linked_ones_are_picked_out(connection: sa.Connection, repository_id: str) -> None:

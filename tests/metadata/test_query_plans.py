@@ -32,7 +32,7 @@ UPLOAD = make_upload("registry")
 UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "accounts.set_role": lambda c: accounts.set_role(c, "account", "user", Role.OWNER),
     "blobs.account_has": lambda c: blobs.account_has(c, "account", DIGEST),
-    "blobs.find_copy": lambda c: blobs.find_copy(c, DIGEST, STORE),
+    "blobs.find": lambda c: blobs.find(c, DIGEST, STORE),
     "blobs.is_linked": lambda c: blobs.is_linked(c, "repository", DIGEST),
     "blobs.linked": lambda c: blobs.linked(c, "repository", DIGESTS),
     "blobs.unlink": lambda c: blobs.unlink(c, "repository", DIGEST),
@@ -94,7 +94,7 @@ def test_page_of_repositories_is_read_in_order(connection: sa.Connection) -> Non
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("blobs.user_manifest", "ix_manifest_reference_digest_repository_id"),
+        ("blobs.user_manifest", "ix_manifest_reference_digest_repository_id_manifest_digest"),
         ("tags.find", "uq_tag_open"),
         ("tags.page", "uq_tag_open"),
         ("tags.close_all", "ix_tag_open_digest"),

@@ -85,7 +85,7 @@ def test_every_change_has_the_name_of_what_it_makes_untrue() -> None:
     assert CHANGED_BY[tags.find]("r", "latest") == changes.of_tag("r", "latest")
     assert CHANGED_BY[manifests.find]("r", ONE) == changes.of_manifest("r", str(ONE))
     assert CHANGED_BY[blobs.is_linked]("r", ONE) == changes.of_link("r", str(ONE))
-    assert CHANGED_BY[blobs.find_copy](TWO, "default") == changes.of_blob(str(TWO))
+    assert CHANGED_BY[blobs.find](TWO, "default") == changes.of_blob(str(TWO))
 
 
 def test_callers_are_known_until_their_token_expires() -> None:

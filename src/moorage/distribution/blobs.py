@@ -51,6 +51,8 @@ def _ranges(request: Request, blob: Blob) -> tuple[ByteRange, ...] | None:
 
 def _whole(request: Request, blob: Blob, headers: dict[str, str]) -> Response:
     headers["Content-Type"] = _TYPE
+    if blob.content is not None:
+        return Response(200, headers, blob.content)
     path = blob.path() if "http.response.pathsend" in (request.scope.get("extensions") or {}) else None
     if path is not None:
         return Response(200, headers, path=path, length=blob.size)

@@ -61,7 +61,7 @@ async def cancel(request: Request, name: RepositoryName, upload_id: str) -> Resp
 async def _take_whole(request: Request, name: RepositoryName, digest: Digest) -> Response:
     """Take the blob that is the request's body (end-4b)."""
     upload = await uploads.start(request.installation, request.caller, name, digest.algorithm)
-    await uploads.finish(request.installation, request.caller, name, upload.id, digest, Chunk(request.body()))
+    await uploads.finish(request.installation, request.caller, name, upload.id, digest, _chunk(request))
     return _created(name, digest)
 
 
@@ -85,14 +85,14 @@ def _chunk(request: Request) -> Chunk:
     """Read where the body belongs; raises SizeInvalid where it does not have the length that Content-Range tells."""
     header = request.header("content-range")
     if header is None:
-        return Chunk(request.body())
+        return Chunk(request.body(), size=request.content_length)
     place = parse_content_range(header)
     if request.content_length not in {None, place.length}:
         raise SizeInvalid(
             f"provided length did not match content length: Content-Range {header} tells {place.length} bytes, "
             f"Content-Length {request.content_length}"
         )
-    return Chunk(request.body(), place)
+    return Chunk(request.body(), place, request.content_length)
 
 
 def _headers(name: RepositoryName, upload: Upload) -> dict[str, str]:

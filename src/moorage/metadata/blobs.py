@@ -13,11 +13,12 @@ from moorage.oci.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
-class BlobCopyRow:
-    """A blob's copy in a store: the key of its object, and its size in bytes."""
+class BlobRow:
+    """A blob, its size in bytes, and its bytes: in `content`, or in a store's object under `key`."""
 
-    key: str
     size: int
+    content: bytes | None
+    key: str | None
 
 
 def is_linked(connection: sa.Connection, repository_id: str, digest: Digest) -> bool:
@@ -25,18 +26,22 @@ def is_linked(connection: sa.Connection, repository_id: str, digest: Digest) -> 
     return bool(linked(connection, repository_id, [str(digest)]))
 
 
-def find_copy(connection: sa.Connection, digest: Digest, store: str) -> BlobCopyRow | None:
-    """Find a blob's copy in a store, whoever may see the blob."""
-    query = sa.select(blob_copy.c.key, blob.c.size).join_from(blob_copy, blob, blob.c.digest == blob_copy.c.digest)
-    query = query.where(blob_copy.c.digest == str(digest), blob_copy.c.store == store)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else BlobCopyRow(row.key, row.size)
+def find(connection: sa.Connection, digest: Digest, store: str) -> BlobRow | None:
+    """Find a blob whose bytes are in its row or in a store, whoever may see it."""
+    copy = sa.and_(blob_copy.c.digest == blob.c.digest, blob_copy.c.store == store)
+    query = sa.select(blob.c.size, blob.c.content, blob_copy.c.key).select_from(blob.outerjoin(blob_copy, copy))
+    row = connection.execute(query.where(blob.c.digest == str(digest))).one_or_none()
+    return None if row is None or (row.content is None and row.key is None) else BlobRow(*tuple(row))
 
 
-def add(connection: sa.Connection, digest: Digest, size: int, now: datetime) -> None:
-    """Add a blob's row unless it is there."""
-    row = insert(blob).values(digest=str(digest), size=size, created_at=now)
-    connection.execute(row.on_conflict_do_nothing())
+def add(connection: sa.Connection, digest: Digest, size: int, now: datetime, content: bytes | None = None) -> None:
+    """Add a blob's row unless it is there; `content` fills it in either way."""
+    row = insert(blob).values(digest=str(digest), size=size, content=content, created_at=now)
+    if content is None:
+        connection.execute(row.on_conflict_do_nothing())
+    else:
+        connection.execute(row.on_conflict_do_update(index_elements=[blob.c.digest], set_={"content": content}))
+        changes.record(connection, [changes.of_blob(digest)])
 
 
 def add_copy(connection: sa.Connection, digest: Digest, store: str, key: str, now: datetime) -> None:
@@ -71,20 +76,13 @@ def linked(connection: sa.Connection, repository_id: str, digests: Collection[st
 
 def user_manifest(connection: sa.Connection, repository_id: str, digest: Digest) -> str | None:
     """Return the digest of one live manifest of a repository that needs a blob; None where none does."""
-    used = sa.and_(
-        manifest.c.repository_id == manifest_reference.c.repository_id,
-        manifest.c.digest == manifest_reference.c.manifest_digest,
+    users = sa.select(manifest_reference.c.manifest_digest).where(
+        manifest_reference.c.digest == str(digest), manifest_reference.c.repository_id == repository_id
     )
-    query = (
-        sa.select(manifest.c.digest)
-        .join_from(manifest_reference, manifest, used)
-        .where(
-            manifest_reference.c.digest == str(digest),
-            manifest_reference.c.repository_id == repository_id,
-            manifest.c.deleted_at.is_(None),
-        )
-        .limit(1)
+    query = sa.select(manifest.c.digest).where(
+        manifest.c.repository_id == repository_id, manifest.c.digest.in_(users), manifest.c.deleted_at.is_(None)
     )
+    query = query.limit(1)
     return connection.execute(query).scalar_one_or_none()
 
 

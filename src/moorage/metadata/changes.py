@@ -52,7 +52,7 @@ def of_link(repository_id: str, digest: Digest | str) -> Change:
 
 
 def of_blob(digest: Digest | str) -> Change:
-    """Name where a blob's bytes lie."""
+    """Name where a blob's bytes are."""
     return Change("blob", str(digest))
 
 

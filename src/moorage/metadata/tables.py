@@ -160,7 +160,8 @@ manifest_reference = sa.Table(
         ["manifest.repository_id", "manifest.digest"],
         name="fk_manifest_reference_manifest",
     ),
-    sa.Index(None, "digest", "repository_id"),
+    # With the manifest in it, or SQLite reads the whole repository's references by the primary key instead.
+    sa.Index(None, "digest", "repository_id", "manifest_digest"),
 )
 
 blob = sa.Table(
@@ -168,6 +169,8 @@ blob = sa.Table(
     metadata,
     _digest(primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
+    # The bytes of a small blob: then it needs no copy in a store, and is durable with its row.
+    sa.Column("content", sa.LargeBinary, nullable=True),
     _moment("created_at"),
 )
 

@@ -1,6 +1,7 @@
 """Blobs: found through the link of their repository, served from a store."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from sqlalchemy import Connection
 
 from moorage.errors import BlobUnknown, NameUnknown, ObjectMissing, Unsupported
 from moorage.metadata import blobs
-from moorage.metadata.blobs import BlobCopyRow
+from moorage.metadata.blobs import BlobRow
 from moorage.model import Action, Caller, Place
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName
@@ -21,34 +22,48 @@ from moorage.storage.contract import BlobStore
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob that the caller may read. `size` in bytes; the bytes were there a moment ago."""
+    """A blob that the caller may read; its bytes were there a moment ago."""
 
     digest: Digest
-    size: int
-    key: str
+    row: BlobRow
     store: BlobStore
 
-    def path(self) -> Path | None:
-        """Return the file that holds exactly this blob; None where the store has no files."""
-        return self.store.path(self.key)
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return self.row.size
 
-    def read(self, start: int, length: int) -> AsyncGenerator[bytes, None]:
+    @property
+    def content(self) -> bytes | None:
+        """All bytes, where they are at hand."""
+        return self.row.content
+
+    def path(self) -> Path | None:
+        """Return the file that holds exactly this blob; None where there is none."""
+        return None if self.row.key is None else self.store.path(self.row.key)
+
+    async def read(self, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """Iterate over a part of the bytes."""
-        return self.store.read(self.key, start, length)
+        if self.row.content is not None:
+            yield self.row.content[start : start + length]
+        elif self.row.key is not None:
+            async with aclosing(self.store.read(self.row.key, start, length)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
 
 async def find(installation: Installation, caller: Caller, name: RepositoryName, digest: Digest) -> Blob:
     """Find a blob to serve. Raises NameUnknown or BlobUnknown, the latter also where its bytes are lost."""
 
-    def look(facts: Facts, now: datetime) -> BlobCopyRow | None:
+    def look(facts: Facts, now: datetime) -> BlobRow | None:
         repository_id = existing(access.require(facts, now, caller, name, Action.PULL))
         is_linked = facts.ask(blobs.is_linked, repository_id, digest)
-        return facts.ask(blobs.find_copy, digest, installation.store_name) if is_linked else None
+        return facts.ask(blobs.find, digest, installation.store_name) if is_linked else None
 
-    copy = await recall(installation, look)
-    if copy is None or not await is_whole(installation.store, copy):
+    row = await recall(installation, look)
+    if row is None or not await is_whole(installation.store, row):
         raise _unknown(name, digest)
-    return Blob(digest, copy.size, copy.key, installation.store)
+    return Blob(digest, row, installation.store)
 
 
 async def delete(installation: Installation, caller: Caller, name: RepositoryName, digest: Digest) -> None:
@@ -65,10 +80,12 @@ async def delete(installation: Installation, caller: Caller, name: RepositoryNam
     await installation.database.write(unlink)
 
 
-async def is_whole(store: BlobStore, copy: BlobCopyRow) -> bool:
-    """Tell whether a copy's object is there with all its bytes."""
+async def is_whole(store: BlobStore, row: BlobRow) -> bool:
+    """Tell whether all bytes of a blob are there."""
+    if row.content is not None:
+        return True
     try:
-        return await store.size(copy.key) == copy.size
+        return row.key is not None and await store.size(row.key) == row.size
     except ObjectMissing:
         return False
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, TypeVarTuple
 from sqlalchemy import Connection
 
 from moorage.metadata import blobs, changes, manifests, registries, repositories, tags, tokens, users
+from moorage.metadata.blobs import BlobRow
 from moorage.metadata.changes import Change
 from moorage.metadata.manifests import ManifestRow
 from moorage.metadata.watch import Watch
@@ -31,7 +32,7 @@ CHANGED_BY: Mapping[Callable[..., Any], Callable[..., Change]] = {
     tags.find: changes.of_tag,
     manifests.find: changes.of_manifest,
     blobs.is_linked: changes.of_link,
-    blobs.find_copy: lambda digest, _store: changes.of_blob(digest),
+    blobs.find: lambda digest, _store: changes.of_blob(digest),
 }
 
 # Bytes, roughly: of the facts themselves and of manifests' contents.
@@ -117,4 +118,5 @@ class CallerMemory:
 
 
 def _size(answer: object) -> int:
-    return _FACT_SIZE + (len(answer.content) if isinstance(answer, ManifestRow) else 0)
+    content = answer.content if isinstance(answer, ManifestRow | BlobRow) else None
+    return _FACT_SIZE + len(content or b"")

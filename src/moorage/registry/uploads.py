@@ -21,7 +21,7 @@ from moorage.errors import (
     UploadUnknown,
 )
 from moorage.metadata import blobs, doomed_objects, repositories, uploads
-from moorage.metadata.blobs import BlobCopyRow
+from moorage.metadata.blobs import BlobRow
 from moorage.model import Action, Caller, Upload, new_id
 from moorage.oci.digest import Digest
 from moorage.oci.ranges import ByteRange
@@ -36,6 +36,9 @@ from moorage.storage.keys import new_key
 
 # Seconds that a request waits for the one before it to let go of the same upload.
 _WAIT = 5.0
+# Bytes up to which a blob that comes in one piece is kept in its row: the database commits many of them by one fsync,
+# where each file takes two of its own.
+SMALL = 64 * 1024
 # Uploads that one turn of the expiry ends, so that it holds the writer only briefly.
 _BATCH = 100
 
@@ -51,10 +54,14 @@ class ChunkRefused(RangeInvalid):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes that arrive for an upload, and where they belong: `place` None means behind what is there."""
+    """Bytes that arrive for an upload.
+
+    `place` says where they belong, None behind what is there; `size` how many come, None where that was not told.
+    """
 
     body: AsyncIterator[bytes]
     place: ByteRange | None = None
+    size: int | None = None
 
 
 @dataclass(slots=True)
@@ -114,14 +121,19 @@ async def finish(
 
     Raises DigestInvalid, and forgets the upload, where the bytes are not those of `digest`.
     """
+    if (
+        chunk.size is not None
+        and chunk.size <= SMALL
+        and (upload := await _untouched(installation, caller, name, upload_id))
+    ):
+        await _finish_small(installation, caller, name, digest, upload, chunk)
+        return
     async with _writing(installation, caller, name, upload_id) as writing:
         await _receive(installation, writing, chunk)
         actual = await writing.stage.digest(digest.algorithm)
         if actual != digest:
             await _discard(installation, writing.upload)
-            raise DigestInvalid(
-                f"provided digest did not match uploaded content: it is {actual}, not {digest}; upload it again"
-            )
+            raise _mismatch(actual, digest)
         await writing.stage.sync()
         await _commit(installation, caller, name, digest, writing)
 
@@ -141,7 +153,7 @@ async def mount(
     token was never meant for `source`: clients then get one that is, or go on without a mount.
     """
 
-    def find(connection: Connection, now: datetime) -> BlobCopyRow | None:
+    def find(connection: Connection, now: datetime) -> BlobRow | None:
         facts = Stored(connection)
         place = access.require(facts, now, caller, name, Action.PUSH)
         if source is None:
@@ -149,7 +161,7 @@ async def mount(
             is_there = Action.PULL in readable and blobs.account_has(connection, place.account_id, digest)
         else:
             is_there = _may_mount_from(facts, now, caller, name, source, digest)
-        return blobs.find_copy(connection, digest, installation.store_name) if is_there else None
+        return blobs.find(connection, digest, installation.store_name) if is_there else None
 
     copy = await installation.database.read(find)
     # Lost bytes are not passed on: the upload that follows heals them.
@@ -230,19 +242,27 @@ async def _writing(
 async def _receive(installation: Installation, writing: _Writing, chunk: Chunk) -> None:
     """Write what arrives. A chunk that turns out not to be what it said leaves the upload where it was."""
     before = writing.upload.offset
-    if chunk.place is not None and chunk.place.start != before:
-        raise ChunkRefused(
-            f"chunk is out of order: it begins at {chunk.place.start}, the upload stands at {before}", writing.upload
-        )
+    _check_place(writing.upload, chunk, chunk.place.length if chunk.place else 0)
     try:
         await pour(chunk.body, writing.stage)
     except BodyInterrupted:
         await _record(installation, writing)
         raise
-    if chunk.place is not None and writing.stage.offset - before != chunk.place.length:
+    _check_place(writing.upload, chunk, writing.stage.offset - before)
+
+
+def _check_place(upload: Upload, chunk: Chunk, came: int) -> None:
+    """Refuse a chunk that does not belong where the upload stands, or of which another number of bytes came."""
+    if chunk.place is None:
+        return
+    if chunk.place.start != upload.offset:
+        raise ChunkRefused(
+            f"chunk is out of order: it begins at {chunk.place.start}, the upload stands at {upload.offset}", upload
+        )
+    if came != chunk.place.length:
         raise SizeInvalid(
             f"provided length did not match content length: Content-Range tells {chunk.place.length} bytes, "
-            f"but {writing.stage.offset - before} came; send the chunk again"
+            f"but {came} came; send the chunk again"
         )
 
 
@@ -263,13 +283,13 @@ async def _commit(
 ) -> None:
     """Turn the upload's row into the blob's. Bytes that the store has already are not kept twice."""
     store_name, upload, size = installation.store_name, writing.upload, writing.stage.offset
-    checked: BlobCopyRow | None = None
+    checked: BlobRow | None = None
     is_lost = False
 
-    def publish(connection: Connection, now: datetime) -> BlobCopyRow | None:
+    def publish(connection: Connection, now: datetime) -> BlobRow | None:
         """Return a copy that is there and was not looked at yet; otherwise commit."""
         place = access.require(Stored(connection), now, caller, name, Action.PUSH)
-        copy = blobs.find_copy(connection, digest, store_name)
+        copy = blobs.find(connection, digest, store_name)
         if copy is not None and copy != checked:
             return copy
         if not uploads.consume(connection, upload):
@@ -285,6 +305,48 @@ async def _commit(
     while (copy := await installation.database.write(publish)) is not None:
         # A copy whose bytes were lost is replaced: that is how the next push heals it.
         checked, is_lost = copy, not await is_whole(installation.store, copy)
+
+
+async def _untouched(installation: Installation, caller: Caller, name: RepositoryName, upload_id: str) -> Upload | None:
+    """Return an upload for which no bytes ever came; None where some did."""
+    upload = await status(installation, caller, name, upload_id)
+    if upload.offset or upload.epoch:
+        return None
+    try:
+        await installation.store.size(upload.key)
+    except ObjectMissing:
+        return upload
+    return None
+
+
+async def _finish_small(
+    installation: Installation, caller: Caller, name: RepositoryName, digest: Digest, upload: Upload, chunk: Chunk
+) -> None:
+    """Make a blob of a body that fits into its row: one transaction, and no file.
+
+    Nobody else is locked out meanwhile; the epoch tells whether somebody came between.
+    """
+    content = b"".join([data async for data in chunk.body])
+    _check_place(upload, chunk, len(content))
+    actual = Digest.of(content, digest.algorithm)
+    if actual != digest:
+        await _discard(installation, upload)
+        raise _mismatch(actual, digest)
+
+    def publish(connection: Connection, now: datetime) -> None:
+        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
+        if not uploads.consume(connection, upload):
+            raise UploadUnknown("blob upload unknown to registry: another request has ended it; start anew")
+        blobs.add(connection, digest, len(content), now, content)
+        blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
+
+    await installation.database.write(publish)
+
+
+def _mismatch(actual: Digest, digest: Digest) -> DigestInvalid:
+    return DigestInvalid(
+        f"provided digest did not match uploaded content: it is {actual}, not {digest}; upload it again"
+    )
 
 
 async def _discard(installation: Installation, upload: Upload) -> None:

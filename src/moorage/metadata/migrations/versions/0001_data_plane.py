@@ -153,7 +153,11 @@ def _manifests() -> None:
         ),
         sa.PrimaryKeyConstraint("repository_id", "manifest_digest", "digest", "kind", name="pk_manifest_reference"),
     )
-    op.create_index("ix_manifest_reference_digest_repository_id", "manifest_reference", ["digest", "repository_id"])
+    op.create_index(
+        "ix_manifest_reference_digest_repository_id_manifest_digest",
+        "manifest_reference",
+        ["digest", "repository_id", "manifest_digest"],
+    )
 
 
 def _tags() -> None:
@@ -193,6 +197,7 @@ def _blobs() -> None:
         "blob",
         _digest(),
         sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=True),
         _moment("created_at"),
         sa.PrimaryKeyConstraint("digest", name="pk_blob"),
     )
