@@ -68,7 +68,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _stages(scale: Scale, only: tuple[str, ...]) -> list[Stage]:
     """Return the stages, with those scenarios alone that are asked for."""
-    stages = [reads.STAGE, pushes.STAGE, lists.STAGE, memory.stage(scale.crowd, scale.huge), starts.STAGE]
+    stages = [reads.STAGE, pushes.STAGE, *lists.STAGES, memory.stage(scale.crowd, scale.huge), starts.STAGE]
     if only:
         wanted = tuple(only)
         stages = [

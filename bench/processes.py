@@ -3,6 +3,7 @@
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Self
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PERIOD = 0.2
 _KIB = 1024
+# A server that uses less than this share of one core for so many seconds is idle.
+_IDLE_SHARE, _IDLE_PERIOD = 0.05, 0.5
 # "5" sets the highest resident size of a process back to its present one (proc(5)).
 _RESET_PEAK = "5"
 
@@ -85,6 +88,16 @@ class Watch:
         while not self._stop.is_set():
             self._peak_pss = max(self._peak_pss, sum(map(_pss, tree(self._pid()))))
             self._stop.wait(_PERIOD)
+
+
+def wait_until_idle(pid: Callable[[], int], limit: float) -> None:
+    """Wait until a process and its descendants do nothing in the background any more, or for `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        with Watch(pid) as watch:
+            time.sleep(_IDLE_PERIOD)
+        if watch.usage().cpu_seconds < _IDLE_SHARE * _IDLE_PERIOD:
+            return
 
 
 def _cpu_seconds(pid: int) -> float:

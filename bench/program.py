@@ -43,12 +43,13 @@ class Place:
 class Program(Protocol):
     """A server that takes part. `authorization` and `token_request` are asked while it runs, `fill` while it does not.
 
-    `auth` says in a sentence how access is checked.
+    `auth` says in a sentence how access is checked; `slow_to_fill`, that many tags take minutes to fill and to empty.
     """
 
     name: str
     title: str
     auth: str
+    slow_to_fill: bool
 
     def version(self) -> str:
         """Return what is installed. Raises Unsupported where nothing is."""

@@ -24,9 +24,9 @@ _METHOD = """\
 ## Method
 
 Every server runs on this one machine, on a fresh folder, and listens on the loopback interface. The load comes from one
-program, `bench/loadgen`, on the same cores. The servers of a stage run side by side, but only one is under load; they
-take turns in rounds (A B C, A B C). A figure is the median over the rounds, a ratio the median of the rounds' ratios.
-Timed measurements last {seconds:g} s after {warmup:g} s of warm-up, in {rounds:g} rounds. Memory is measured once.
+program, `bench/loadgen`, on the same cores. The servers of a stage take turns in rounds (A B C, A B C), and one whose
+turn it is not is frozen. A figure is the median over the rounds, a ratio the median of the rounds' ratios. Timed
+measurements last {seconds:g} s after {warmup:g} s of warm-up, in {rounds:g} rounds. Memory is measured once.
 
 The peers have their example or minimal configuration, with three changes in their favour: no log of requests, no
 collection of garbage, and, for Distribution and zot, tokens that somebody else issues. A push is what docker does: for

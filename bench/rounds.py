@@ -11,13 +11,15 @@ from subprocess import CalledProcessError
 
 from bench import durability
 from bench.generator import Generator
-from bench.processes import Watch
+from bench.processes import Watch, wait_until_idle
 from bench.program import Program, Unsupported
 from bench.results import Absence, Measurement, Participant
 from bench.running import Running, ServerFailed
 from bench.scenario import Scale, Scenario, Stage, Stand
 
 LIMIT = "limit"
+# Seconds that a server gets to look through the storage that it finds filled.
+_SETTLING = 30.0
 # What a server may do wrong without ending the run.
 _FAILURES = (Unsupported, ServerFailed, OSError, HTTPException, CalledProcessError)
 
@@ -59,17 +61,22 @@ class Rounds:
 
     def _run_together(self, stage: Stage) -> None:
         with ExitStack() as held:
-            made = [self._prepared(program, held, stage, stage.scenarios) for program in self._programs]
-            stands = [stand for stand in made if stand is not None]
+            stands = []
+            for program in self._programs:
+                if (stand := self._prepared(program, held, stage, stage.scenarios)) is not None:
+                    stand.running.freeze()
+                    stands.append(stand)
             for scenario in stage.scenarios:
                 for number in range(self._rounds(scenario)):
                     for stand in self._concerned(stands, scenario, number):
+                        stand.running.thaw()
                         self._measure(scenario, stand, number)
+                        stand.running.freeze()
 
     def _run_alone(self, stage: Stage) -> None:
         for scenario in stage.scenarios:
             for number in range(self._rounds(scenario)):
-                for program in self._programs:
+                for program in self._registries():
                     with ExitStack() as held:
                         stand = self._prepared(program, held, stage, [scenario])
                         for concerned in self._concerned([stand] if stand else [], scenario, number):
@@ -84,6 +91,9 @@ class Rounds:
             _say(f"{stage.name}: {program.title}: {error}")
             self.absences += [Absence(one.name, program.name, str(error)) for one in scenarios]
             return None
+
+    def _registries(self) -> Iterator[Program]:
+        return (program for program in self._programs if program.name != LIMIT)
 
     def _rounds(self, scenario: Scenario) -> int:
         return 1 if scenario.once else self._scale.rounds
@@ -104,8 +114,9 @@ class Rounds:
         stand = Stand(running, self._generator, self._scale)
         if stage is not None and stage.fill is not None:
             running.stop()
-            stage.fill(running)
+            stage.fill(stand)
             running.start()
+            wait_until_idle(lambda: running.pid, _SETTLING)
         if stage is not None:
             stage.prepare(stand)
         return stand

@@ -14,17 +14,21 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large and how long a run is. Seconds are those of one timed measurement; `crowd` and `huge` are in bytes."""
+    """How large and how long a run is. Seconds are those of one timed measurement; `crowd` and `huge` are in bytes.
+
+    `patient`: there is time to fill a storage that keeps a folder for each tag, and to empty it again.
+    """
 
     rounds: int
     warmup: float
     seconds: float
     crowd: int
     huge: int
+    patient: bool
 
 
-FULL = Scale(rounds=5, warmup=0.5, seconds=4.0, crowd=128 * MIB, huge=8 * GIB)
-QUICK = Scale(rounds=2, warmup=0.2, seconds=1.0, crowd=8 * MIB, huge=GIB)
+FULL = Scale(rounds=5, warmup=0.5, seconds=4.0, crowd=128 * MIB, huge=8 * GIB, patient=True)
+QUICK = Scale(rounds=2, warmup=0.2, seconds=1.0, crowd=8 * MIB, huge=GIB, patient=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +95,12 @@ class Stage:
     """Scenarios that are measured on servers prepared alike.
 
     `fill` is called while the servers are stopped, `prepare` while they run. `alone`: each measurement has a server of
-    its own, on a fresh folder, and no other one runs; else all of them run, and only one is under load.
+    its own, on a fresh folder, and no other one is there; else all of them are, but frozen while it is not their turn.
     """
 
     name: str
     scenarios: Sequence[Scenario]
-    fill: Callable[[Running], None] | None = None
+    fill: Callable[[Stand], None] | None = None
     prepare: Callable[[Stand], None] = lambda _: None
     alone: bool = False
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from bench.filling import Filling, tag_name
 from bench.generator import Request
 from bench.program import HOST, Unsupported
-from bench.running import Running
 from bench.scenario import Outcome, Scenario, Stage, Stand, rate_of
 
 _FEW, _MANY = Filling("main/few", tags=100), Filling("main/many", tags=100_000)
@@ -18,13 +17,24 @@ _NEXT = re.compile(r'<([^>]+)>;\s*rel="?next"?')
 _MOST_PAGES = 1_000
 
 
-def _fill(running: Running) -> None:
-    running.program.fill(running.place, [_FEW, _MANY, _REFERRED, *_CATALOG])
+def _fill_repositories(stand: Stand) -> None:
+    many = [] if _too_slow(stand) else [_MANY]
+    stand.running.program.fill(stand.running.place, [_FEW, *many, _REFERRED])
+
+
+def _fill_catalog(stand: Stand) -> None:
+    stand.running.program.fill(stand.running.place, _CATALOG)
+
+
+def _too_slow(stand: Stand) -> bool:
+    return stand.running.program.slow_to_fill and not stand.scale.patient
 
 
 def _tags(filling: Filling) -> Scenario:
     def measure(stand: Stand) -> Outcome:
         """Ask for pages at the beginning, in the middle and near the end in turn."""
+        if filling is _MANY and _too_slow(stand):
+            raise Unsupported("takes too long to be filled with so many tags: see a long run")
         authorization = stand.authorization(f"repository:{filling.repository}:pull")
         path = f"/v2/{filling.repository}/tags/list?n=100"
         places = ["", f"&last={tag_name(filling.tags // 2)}", f"&last={tag_name(filling.tags - 2)}"]
@@ -75,13 +85,19 @@ def _pages(stand: Stand, path: str, authorization: str) -> Iterator[tuple[str, s
         connection.close()
 
 
-STAGE = Stage(
-    "lists",
-    [
-        _tags(_FEW),
-        _tags(_MANY),
-        Scenario("referrers", "all of 10,000 referrers of an image", "lists/s", _list_referrers, limited=False),
-        Scenario("catalog", "the whole catalog of 2,000 repositories", "lists/s", _list_catalog, limited=False),
-    ],
-    fill=_fill,
-)
+STAGES = [
+    Stage(
+        "lists",
+        [
+            _tags(_FEW),
+            _tags(_MANY),
+            Scenario("referrers", "all of 10,000 referrers of an image", "lists/s", _list_referrers, limited=False),
+        ],
+        fill=_fill_repositories,
+    ),
+    Stage(
+        "catalog",
+        [Scenario("catalog", "the whole catalog of 2,000 repositories", "lists/s", _list_catalog, limited=False)],
+        fill=_fill_catalog,
+    ),
+]

@@ -14,6 +14,7 @@ class Distribution:
     """One of the two: its example configuration, with bearer tokens and without a log of requests."""
 
     auth = "bearer token (JWT, ES256) of an outside issuer, here the benchmark; rights come from the token"
+    slow_to_fill = True
 
     def __init__(self, name: str, title: str, program: str, tokens: Issuer) -> None:
         self.name = name
@@ -71,7 +72,8 @@ class Distribution:
             manifests = repository / "_manifests"
             _write_link(manifests / "revisions" / "sha256" / image.hex, image)
             for tag in filling.tag_names():
-                _write_link(manifests / "tags" / tag / "current", image)
+                # A list of tags is one of these folders; the link inside, which says what the tag means, is not read.
+                (manifests / "tags" / tag).mkdir(parents=True)
 
 
 def _write_blob(root: Path, blob: Content) -> None:

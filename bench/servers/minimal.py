@@ -13,6 +13,7 @@ class Minimal:
     name = "limit"
     title = "(the generator's limit)"
     auth = "none"
+    slow_to_fill = False
 
     def __init__(self, generator: Path) -> None:
         self._generator = generator

@@ -36,6 +36,7 @@ class Moorage:
         "bearer token (JWT, ES256) of its own, got for an API token; "
         "rights come from the database's present rows at each request"
     )
+    slow_to_fill = False
 
     def version(self) -> str:
         """Return the version under work."""

@@ -24,6 +24,7 @@ class Olareg:
     name = "olareg"
     title = "olareg"
     auth = "bearer token (opaque) of its own, looked up in memory; rights come from a file that it has read"
+    slow_to_fill = False
 
     def version(self) -> str:
         """Return the version that is installed."""

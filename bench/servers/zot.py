@@ -16,6 +16,7 @@ class Zot:
     name = "zot"
     title = "zot"
     auth = "bearer token (JWT, ES256) of an outside issuer, here the benchmark; rights come from the token"
+    slow_to_fill = False
 
     def __init__(self, tokens: Issuer) -> None:
         self._issuer = tokens

@@ -108,6 +108,15 @@ class Unsupported(MoorageError):
     code = "UNSUPPORTED"
 
 
+class MethodUnsupported(Unsupported):
+    """this method is not supported here"""
+
+    def __init__(self, message: str | None = None, *, allowed: tuple[str, ...] = ()) -> None:
+        """Say it; `allowed` are the methods that are supported, which the answer tells."""
+        super().__init__(message)
+        self.allowed = allowed
+
+
 class TooManyRequests(MoorageError):
     """too many requests"""
 

@@ -96,8 +96,9 @@ async def push_image(app: App, caller: Caller, name: str, image: Image, *tags: s
     """Push an image, as a client would, to a repository such as `main/busybox`."""
     repository = RepositoryName.parse(name)
     for blob in image.blobs:
+        chunk = Chunk(_body(blob), size=len(blob))
         upload = await uploads.start(app.installation, caller, repository)
-        await uploads.finish(app.installation, caller, repository, upload.id, Digest.of(blob), Chunk(_body(blob)))
+        await uploads.finish(app.installation, caller, repository, upload.id, Digest.of(blob), chunk)
     push = Push(image.manifest, OCI_MANIFEST, image.digest, tuple(map(parse_tag, tags)))
     await manifests.put(app.installation, caller, repository, push)
 

@@ -17,7 +17,7 @@ BROKEN = (httpx2.NetworkError, httpx2.RemoteProtocolError)
 Body = bytes | AsyncIterable[bytes]
 
 # Loading the system's certificates takes longer than a whole pull; there is no TLS here.
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def connect(server: Server, bearer: str | None = None, *, connections: int | None = None) -> httpx2.AsyncClient:
@@ -28,7 +28,7 @@ def connect(server: Server, bearer: str | None = None, *, connections: int | Non
         limits=httpx2.Limits(max_connections=connections, keepalive_expiry=None),
         timeout=PATIENCE,
         trust_env=False,
-        verify=_NO_TLS,
+        verify=NO_TLS,
     )
 
 

@@ -1,9 +1,9 @@
-"""What lies in a data folder: the rows that name objects, and the object files themselves."""
+"""What lies in a data folder: blobs in rows, rows that name objects, and the object files themselves."""
 
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from moorage.metadata import tables
 from moorage.metadata.database import Database
+from tests.distribution.making import digest_of
 
 DATABASE: Final = "moorage.db"
 _STORE: Final = "store"
@@ -27,12 +28,16 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All object keys: those that rows name, by what they are, and those of the files that lie there."""
+    """All object keys: those that rows name, by what they are, and those of the files that lie there.
 
+    `contents` are the blobs that lie in rows, by digest.
+    """
+
+    contents: Mapping[str, bytes]
     copies: Mapping[str, Copy]
     uploads: frozenset[str]
     doomed: frozenset[str]
-    files: frozenset[str]
+    files: frozenset[str] = frozenset()
 
     @property
     def nameless(self) -> frozenset[str]:
@@ -42,11 +47,10 @@ class Inventory:
 
 def take_inventory(data: Path) -> Inventory:
     """List what the rows name and what lies there, beside a running server; the database has to be sound."""
-    copies, uploads, doomed = asyncio.run(_read(data))
+    rows = asyncio.run(_read(data))
     # After the rows: what is doomed may go at any time, and its row with it.
     objects = (path for path in (data / _STORE / "objects").rglob("*") if path.is_file())
-    files = frozenset(str(path.relative_to(data / _STORE)) for path in objects)
-    return Inventory(copies, uploads, doomed, files)
+    return replace(rows, files=frozenset(str(path.relative_to(data / _STORE)) for path in objects))
 
 
 def assert_sound(data: Path, *, rehash: bool = False) -> Inventory:
@@ -55,6 +59,8 @@ def assert_sound(data: Path, *, rehash: bool = False) -> Inventory:
     Nobody may be writing.
     """
     inventory = take_inventory(data)
+    for digest, content in inventory.contents.items():
+        assert digest_of(content, digest.partition(":")[0]) == digest
     for key, copy in inventory.copies.items():
         path = data / _STORE / key
         assert path.stat().st_size == copy.size, f"{copy.digest} lies at {key} with another size than {copy.size}"
@@ -70,25 +76,30 @@ def _assert_digest(path: Path, digest: str) -> None:
         assert hashlib.file_digest(file, algorithm).hexdigest() == encoded, f"{path} does not hold {digest}"
 
 
-async def _read(data: Path) -> tuple[dict[str, Copy], frozenset[str], frozenset[str]]:
+async def _read(data: Path) -> Inventory:
     # The project's own way into the file: it alone keeps the locks that the server relies on.
     database = Database(data / DATABASE, readers=1)
     try:
-        return await database.read(_list_keys)
+        return await database.read(_read_rows)
     finally:
         database.close()
 
 
-def _list_keys(
-    connection: sa.Connection,
-    now: datetime,  # noqa: ARG001 - a unit's signature
-) -> tuple[dict[str, Copy], frozenset[str], frozenset[str]]:
+def _read_rows(connection: sa.Connection, now: datetime) -> Inventory:  # noqa: ARG001 - a unit's signature
     assert connection.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
     assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
     blob, copy = tables.blob.c, tables.blob_copy.c
-    rows = connection.execute(sa.select(copy.key, blob.digest, blob.size).join_from(tables.blob_copy, tables.blob))
-    return (
-        {key: Copy(digest, size) for key, digest, size in rows},
-        frozenset(connection.execute(sa.select(tables.upload.c.key)).scalars()),
-        frozenset(connection.execute(sa.select(tables.doomed_object.c.key)).scalars()),
+    rows = sa.select(blob.digest, blob.size, blob.content, copy.key).select_from(
+        tables.blob.outerjoin(tables.blob_copy)
     )
+    contents: dict[str, bytes] = {}
+    copies: dict[str, Copy] = {}
+    for digest, size, content, key in connection.execute(rows):
+        assert content is not None or key is not None, f"{digest} has no bytes"
+        if content is not None:
+            contents[digest] = content
+        if key is not None:
+            copies[key] = Copy(digest, size)
+    uploads = frozenset(connection.execute(sa.select(tables.upload.c.key)).scalars())
+    doomed = frozenset(connection.execute(sa.select(tables.doomed_object.c.key)).scalars())
+    return Inventory(contents, copies, uploads, doomed)

@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
 # More than the jobs take in one batch.
 EACH: Final = 150
 LIVE: Final = 10
+SIZES: Final = (70_000, 1000)
 REPOSITORY: Final = "main/expiring"
 # Seconds. The jobs have a turn each minute; bytes go in the turn after the one that ended their upload, at the latest.
 TWO_TURNS: Final = 240.0
@@ -41,8 +42,8 @@ class Shop:
         self._room = asyncio.Semaphore(8)
 
     def make_blobs(self, count: int) -> list[Content]:
-        """Make blobs of a few bytes."""
-        return [make_layer(self._rng, 1000) for _ in range(count)]
+        """Make blobs, every other one small enough to be kept in a row in the end."""
+        return [make_layer(self._rng, SIZES[number % len(SIZES)]) for number in range(count)]
 
     async def push(self, blobs: Iterable[Content]) -> None:
         """Push blobs; of one that is there already, the second bytes are superfluous."""

@@ -33,9 +33,10 @@ LONGER_THAN_ANY_WAIT: Final = 6.0
 # How often a writer that was refused goes on from where the server says that the upload stands.
 MOST_TRIES: Final = 5
 
-# All in one PUT; one PATCH of unknown length and a PUT; chunks that say where they belong, and a PUT.
-Style = Literal["whole", "stream", "chunks"]
-STYLES: Final[tuple[Style, ...]] = ("whole", "stream", "chunks")
+# All in one PUT, of a length that is told or not; one PATCH of unknown length and a PUT; chunks that say where they
+# belong, and a PUT.
+Style = Literal["at once", "whole", "stream", "chunks"]
+STYLES: Final[tuple[Style, ...]] = ("at once", "whole", "stream", "chunks")
 
 
 @dataclass
@@ -72,6 +73,8 @@ class Writer:
 
     async def _write_from(self, start: int) -> httpx2.Response:
         data, digest = self.content.data[start:], self.content.digest
+        if self.style == "at once":
+            return await self._note(self.client.put(self.location, digest, data))
         if self.style == "whole":
             return await self._note(self.client.put(self.location, digest, self._stream(data)))
         if self.style == "stream":

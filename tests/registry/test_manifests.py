@@ -271,6 +271,7 @@ def test_deleted_manifest_may_be_pushed_again(trial: Trial) -> None:
     """The push clears the deletion; tags have to be named anew."""
     pushed = image(trial)
     trial.push(pushed, "latest")
+    assert find(trial, "latest").content == pushed.data
     delete(trial, pushed.digest)
     trial.push(pushed, "again")
 

@@ -1,25 +1,29 @@
 """Several workers on one database: what one of them does, the others know at once."""
 
+import asyncio
 import secrets
+import threading
 from asyncio import run
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from moorage.errors import BlobUnknown, ManifestUnknown, MoorageError, NameUnknown, Unauthorized
-from moorage.metadata import accounts, repositories, tokens, users
+from moorage.metadata import accounts, repositories, tags, tokens, users
 from moorage.model import ANONYMOUS, Caller, Role
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName, Tag
-from moorage.registry import blobs, manifests
+from moorage.registry import blobs, manifests, sessions
+from moorage.registry.facts import Facts, Stored, recall
 from moorage.storage.filesystem import FilesystemStore
 from moorage.testing import Clock, open_app
 from tests.distribution import making
-from tests.registry.trial import Trial, enter
+from tests.registry.trial import APP, Trial, enter
 
 TAGS = (Tag("one"), Tag("two"))
 
@@ -164,8 +168,9 @@ STEPS = [
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@example(steps=[(World.push, 0, TAGS[0], 0), (World.delete_image, 0, TAGS[0], 0), (World.push, 0, TAGS[1], 0)])
 @given(
-    st.lists(
+    steps=st.lists(
         st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.sampled_from(TAGS), st.integers(0, 2)),
         min_size=4,
         max_size=10,
@@ -184,3 +189,32 @@ def test_no_worker_remembers_what_is_no_longer_true(
         for caller in (world.user, world.token, ANONYMOUS):
             for worker in workers:
                 assert world.found(worker, caller) == world.expected(caller)
+
+
+def test_what_changes_while_it_is_read_is_not_remembered(trial: Trial) -> None:
+    """An answer that was overtaken, by a change that another request has seen already, is given once and not kept."""
+    old, new = (trial.push(making.index(annotations={"number": number}), "one").digest for number in "12")
+    repository_id, worker = trial.repository_id() or "", trial.installation
+    # All else that a pull asks for is remembered, so that the tag alone decides what it finds.
+    for digest in (old, new):
+        run(manifests.find(worker, trial.owner, APP, digest))
+    reading, overtaken = threading.Event(), threading.Event()
+
+    def slow(facts: Facts, now: datetime) -> Digest | None:
+        del now
+        answer = facts.ask(tags.find, repository_id, "one")
+        if isinstance(facts, Stored):
+            reading.set()
+            overtaken.wait(10)
+        return answer
+
+    async def scenario() -> Digest | None:
+        answer = asyncio.create_task(recall(worker, slow))
+        await asyncio.to_thread(reading.wait, 10)
+        await worker.database.write(lambda c, now: tags.point(c, repository_id, "one", old, now, None))
+        await sessions.check(worker, trial.owner)
+        overtaken.set()
+        return await answer
+
+    assert run(scenario()) == new
+    assert [run(manifests.find(worker, trial.owner, APP, TAGS[0])).digest for _ in range(2)] == [old] * 2

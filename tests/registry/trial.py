@@ -15,6 +15,7 @@ from moorage.metadata.database import Unit
 from moorage.metadata.tokens import NewToken
 from moorage.model import Caller, Role, Upload, new_id
 from moorage.oci.digest import Digest
+from moorage.oci.ranges import ByteRange
 from moorage.oci.reference import RepositoryName, parse_tag
 from moorage.policy import scopes
 from moorage.registry import bearer, blobs, doomed_objects, manifests, uploads
@@ -40,8 +41,13 @@ async def body(*pieces: bytes, broken: Exception | None = None) -> AsyncGenerato
 
 
 def chunk(*pieces: bytes, broken: Exception | None = None) -> Chunk:
-    """Send bytes that belong behind what is there."""
+    """Send bytes that belong behind what is there, without telling how many."""
     return Chunk(body(*pieces, broken=broken))
+
+
+def sized(data: bytes, place: ByteRange | None = None, *, broken: Exception | None = None) -> Chunk:
+    """Send bytes, and tell beforehand how many: so a small blob that comes whole needs no object."""
+    return Chunk(body(data, broken=broken), place, len(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,7 @@ class Trial:
         run(uploads.finish(self.installation, self.owner, name, upload.id, digest, sent or chunk()))
 
     def push_blob(self, data: bytes, name: RepositoryName = APP, caller: Caller | None = None) -> Digest:
-        """Upload a whole blob."""
+        """Upload a whole blob, into an object however small it is."""
         digest, by = Digest.of(data), caller or self.owner
 
         async def push() -> None:

@@ -42,9 +42,13 @@ async def delete(request: Request, name: RepositoryName, digest: Digest) -> Resp
 
 
 def _ranges(request: Request, blob: Blob) -> tuple[ByteRange, ...] | None:
-    """Read the Range header, unless If-Range says that the client has parts of something else."""
+    """Read the Range header of a GET, unless If-Range says that the client has parts of something else."""
     header, condition = request.header("range"), request.header("if-range")
-    if header is None or (condition is not None and not etag_matches(condition, blob.digest)):
+    if (
+        header is None
+        or request.method != "GET"
+        or (condition is not None and not etag_matches(condition, blob.digest))
+    ):
         return None
     return parse_range(header, blob.size)
 

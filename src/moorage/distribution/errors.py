@@ -39,9 +39,12 @@ STATUS: Mapping[type[MoorageError], int] = {
 _RETRY_AFTER = {429: "1", 503: "1"}
 
 
-def to_response(error: MoorageError, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with an error (distribution-spec, "Error Codes"); what is in no table is our own fault."""
-    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+def to_response(error: MoorageError, headers: Mapping[str, str] | None = None, status: int | None = None) -> Response:
+    """Answer with an error (distribution-spec, "Error Codes"), by the table unless `status` is given.
+
+    What is in no table is our own fault.
+    """
+    status = status or next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     entry = {"code": error.code, "message": error.message, "detail": error.detail}
     response = of_json(status, {"errors": [entry]}, headers)
     if status in _RETRY_AFTER:

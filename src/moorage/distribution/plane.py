@@ -9,8 +9,10 @@ from moorage.distribution.authentication import authenticate, challenge
 from moorage.distribution.errors import to_response
 from moorage.distribution.request import Receive, Request, Scope, Send, Terms
 from moorage.distribution.response import Response
-from moorage.errors import BodyInterrupted, MoorageError, Unauthorized, Unsupported
+from moorage.distribution.uploads import upload_headers
+from moorage.errors import BodyInterrupted, MethodUnsupported, MoorageError, Unauthorized
 from moorage.registry.installation import Installation
+from moorage.registry.uploads import ChunkRefused
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -39,8 +41,8 @@ async def _handle(request: Request) -> Response:
     route, parts = routes.match(request.raw_path)
     handler = route.handlers.get(request.method)
     if handler is None:
-        error = Unsupported(f"{request.method} is not supported here: use {', '.join(route.handlers)}.")
-        return to_response(error, {"Allow": ", ".join(route.handlers)})
+        allowed = tuple(route.handlers)
+        raise MethodUnsupported(f"{request.method} is not supported here: use {', '.join(allowed)}.", allowed=allowed)
     if route.checked:
         request.caller = await authenticate(request)
     return await handler(request, **parts)
@@ -48,7 +50,21 @@ async def _handle(request: Request) -> Response:
 
 async def _refuse(request: Request, error: MoorageError) -> Response:
     """Answer an error; the sender of a body gets a chance to see the answer before the connection goes."""
-    if not isinstance(error, BodyInterrupted):
-        await request.drain()
-    headers = {"WWW-Authenticate": challenge(request, error)} if isinstance(error, Unauthorized) else None
-    return to_response(error, headers)
+    is_read = not isinstance(error, BodyInterrupted) and await request.drain()
+    response = to_response(error, _headers(request, error))
+    if not is_read and request.scope.get("http_version", "1.1").startswith("1"):
+        response.headers["Connection"] = "close"
+    return response
+
+
+def _headers(request: Request, error: MoorageError) -> dict[str, str]:
+    """Return what an error tells beside its body."""
+    match error:
+        case Unauthorized():
+            return {"WWW-Authenticate": challenge(request, error)}
+        case MethodUnsupported():
+            return {"Allow": ", ".join(error.allowed)}
+        case ChunkRefused():
+            return upload_headers(request.raw_path.decode("ascii", "replace"), error.upload)
+        case _:
+            return {}

@@ -121,16 +121,22 @@ class Request:
         address = ip_address(client[0])
         return any(address in network for network in self._terms.trusted_proxies)
 
-    async def drain(self) -> None:
-        """Read a little of what a refused request still sends, unless it waits to be told to send it."""
-        if self._body_ended or self.header("expect") is not None or self.content_length == 0:
-            return
+    async def drain(self) -> bool:
+        """Read a little of what a refused request still sends; tell whether that was all of it.
+
+        One that waits to be told to send (Expect: 100-continue) is not told to.
+        """
+        if self._body_ended or self.content_length == 0:
+            return True
+        if self.header("expect") is not None:
+            return False
         drained = 0
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 async for data in self.body():
                     drained += len(data)
                     if drained > _DRAINED:
-                        return
+                        break
         except (TimeoutError, BodyInterrupted):
-            return
+            pass
+        return self._body_ended

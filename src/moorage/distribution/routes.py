@@ -27,6 +27,9 @@ class Route:
 
 
 def _route(pattern: str, *, checked: bool = True, **handlers: Handler) -> Route:
+    """Make a route; where there is GET there is HEAD, whose answer is the same without the body."""
+    if "GET" in handlers:
+        handlers = {"HEAD": handlers["GET"], **handlers}
     return Route(re.compile(pattern.encode("ascii")), handlers, checked)
 
 
@@ -34,7 +37,7 @@ def _route(pattern: str, *, checked: bool = True, **handlers: Handler) -> Route:
 _NAME = "/v2/(?P<name>.+)"
 
 ROUTES = (
-    _route("/v2/?", GET=repositories.ping, HEAD=repositories.ping),
+    _route("/v2/?", GET=repositories.ping),
     _route("/v2/_catalog", GET=repositories.catalog),
     _route("/v2/_oci/ext/discover", GET=repositories.extensions),
     _route(f"{_NAME}/blobs/uploads/?", POST=uploads.start),
@@ -45,19 +48,18 @@ ROUTES = (
         PUT=uploads.finish,
         DELETE=uploads.cancel,
     ),
-    _route(f"{_NAME}/blobs/(?P<digest>[^/]+)", GET=blobs.get, HEAD=blobs.get, DELETE=blobs.delete),
+    _route(f"{_NAME}/blobs/(?P<digest>[^/]+)", GET=blobs.get, DELETE=blobs.delete),
     _route(
         f"{_NAME}/manifests/(?P<reference>[^/]+)",
         GET=manifests.get,
-        HEAD=manifests.get,
         PUT=manifests.put,
         DELETE=manifests.delete,
     ),
     _route(f"{_NAME}/tags/list", GET=tags.list_tags),
     _route(f"{_NAME}/referrers/(?P<digest>[^/]+)", GET=referrers.list_referrers),
     _route("/auth/token", checked=False, GET=token.get, POST=token.post),
-    _route("/healthz", checked=False, GET=health.alive, HEAD=health.alive),
-    _route("/readyz", checked=False, GET=health.ready, HEAD=health.ready),
+    _route("/healthz", checked=False, GET=health.alive),
+    _route("/readyz", checked=False, GET=health.ready),
 )
 
 # Bytes: the longest name and the longest digest, all of it escaped, with room for the keywords between them.

@@ -7,7 +7,7 @@ from moorage.distribution.authentication import authenticate
 from moorage.distribution.errors import to_response
 from moorage.distribution.request import Request
 from moorage.distribution.response import Response, of_json
-from moorage.errors import SizeInvalid, Unauthorized
+from moorage.errors import Unauthorized, Unsupported
 from moorage.model import Caller
 from moorage.policy import scopes
 from moorage.registry import bearer, credentials
@@ -39,7 +39,7 @@ async def post(request: Request) -> Response:
         elif first.get("grant_type") == "refresh_token":
             caller = bearer.verify_refresh(request.installation, first.get("refresh_token", ""))
         else:
-            return to_response(SizeInvalid("grant_type must be password or refresh_token."))
+            return to_response(Unsupported("grant_type must be password or refresh_token."), status=400)
         return await _issue(request, caller, form.get("scope", []), first.get("access_type") == "offline")
     except Unauthorized as error:
         return _refused(error)

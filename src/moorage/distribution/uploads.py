@@ -1,6 +1,5 @@
 """Uploads: POST (end-4, end-11), PATCH (end-5), PUT (end-6), GET (end-13), DELETE (end-14)."""
 
-from moorage.distribution.errors import to_response
 from moorage.distribution.request import Request
 from moorage.distribution.response import Response
 from moorage.errors import DigestInvalid, NameInvalid, SizeInvalid
@@ -9,7 +8,7 @@ from moorage.oci.digest import ALGORITHMS, Digest, parse_algorithm
 from moorage.oci.ranges import parse_content_range
 from moorage.oci.reference import RepositoryName
 from moorage.registry import uploads
-from moorage.registry.uploads import Chunk, ChunkRefused
+from moorage.registry.uploads import Chunk
 
 
 async def start(request: Request, name: RepositoryName) -> Response:
@@ -31,11 +30,7 @@ async def status(request: Request, name: RepositoryName, upload_id: str) -> Resp
 
 async def append(request: Request, name: RepositoryName, upload_id: str) -> Response:
     """Add a chunk (with Content-Range), or whatever comes (without)."""
-    chunk = _chunk(request)
-    try:
-        upload = await uploads.append(request.installation, request.caller, name, upload_id, chunk)
-    except ChunkRefused as error:
-        return await _refused(request, name, error)
+    upload = await uploads.append(request.installation, request.caller, name, upload_id, _chunk(request))
     return Response(202, _headers(name, upload))
 
 
@@ -44,11 +39,8 @@ async def finish(request: Request, name: RepositoryName, upload_id: str) -> Resp
     given = request.parameter("digest")
     if given is None:
         raise DigestInvalid("The digest is missing: end an upload with PUT …?digest=sha256:….")
-    digest, chunk = Digest.parse(given), _chunk(request)
-    try:
-        await uploads.finish(request.installation, request.caller, name, upload_id, digest, chunk)
-    except ChunkRefused as error:
-        return await _refused(request, name, error)
+    digest = Digest.parse(given)
+    await uploads.finish(request.installation, request.caller, name, upload_id, digest, _chunk(request))
     return _created(name, digest)
 
 
@@ -56,6 +48,15 @@ async def cancel(request: Request, name: RepositoryName, upload_id: str) -> Resp
     """End an upload without a blob."""
     await uploads.cancel(request.installation, request.caller, name, upload_id)
     return Response(204)
+
+
+def upload_headers(location: str, upload: Upload) -> dict[str, str]:
+    """Tell where to go on, and the bytes so far; `0-0` also for none, as every registry does."""
+    return {
+        "Location": location,
+        "Range": f"0-{max(0, upload.offset - 1)}",
+        "Docker-Upload-UUID": upload.id,
+    }
 
 
 async def _take_whole(request: Request, name: RepositoryName, digest: Digest) -> Response:
@@ -75,12 +76,6 @@ async def _mounted(request: Request, name: RepositoryName, mount: str) -> bool:
     return await uploads.mount(request.installation, request.caller, name, Digest.parse(mount), from_name)
 
 
-async def _refused(request: Request, name: RepositoryName, error: ChunkRefused) -> Response:
-    """Answer 416 with where the upload stands, from which clients go on."""
-    await request.drain()
-    return to_response(error, _headers(name, error.upload))
-
-
 def _chunk(request: Request) -> Chunk:
     """Read where the body belongs; raises SizeInvalid where it does not have the length that Content-Range tells."""
     header = request.header("content-range")
@@ -96,12 +91,7 @@ def _chunk(request: Request) -> Chunk:
 
 
 def _headers(name: RepositoryName, upload: Upload) -> dict[str, str]:
-    """Tell where to go on, and the bytes so far; `0-0` also for none, as every registry does."""
-    return {
-        "Location": f"/v2/{name}/blobs/uploads/{upload.id}",
-        "Range": f"0-{max(0, upload.offset - 1)}",
-        "Docker-Upload-UUID": upload.id,
-    }
+    return upload_headers(f"/v2/{name}/blobs/uploads/{upload.id}", upload)
 
 
 def _created(name: RepositoryName, digest: Digest) -> Response:

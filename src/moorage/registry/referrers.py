@@ -1,5 +1,6 @@
 """Referrers, listed."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,8 @@ from moorage.registry import access
 from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 
-# Bytes of annotations on one page; containerd refuses an index of more than 4 MiB (distribution-spec allows paging).
+# Bytes of annotations on one page, as they are written: paging is allowed, and containerd refuses an index of more
+# than 4 MiB.
 _MOST_BYTES = 3 * 1024 * 1024
 
 
@@ -57,7 +59,7 @@ def _fitting(rows: list[Descriptor]) -> int:
     """Return how many rows fit into one answer, at least one: a manifest's annotations are under 4 MiB themselves."""
     room = _MOST_BYTES
     for count, row in enumerate(rows):
-        room -= sum(len(key) + len(value) for key, value in row.annotations.items())
+        room -= len(json.dumps(dict(row.annotations), ensure_ascii=False).encode())
         if room < 0:
             return max(1, count)
     return len(rows)

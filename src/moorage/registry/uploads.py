@@ -4,7 +4,7 @@ Order is law: bytes, fsync of the object and its folder, the row, the answer. On
 dies in between leaves an upload that can go on, or that expires together with its bytes.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -62,6 +62,18 @@ class Chunk:
     body: AsyncIterator[bytes]
     place: ByteRange | None = None
     size: int | None = None
+
+    async def limited(self) -> AsyncGenerator[bytes, None]:
+        """Iterate over the body; raise SizeInvalid as soon as it exceeds its place, rather than read on."""
+        came = 0
+        async for data in self.body:
+            came += len(data)
+            if self.place is not None and came > self.place.length:
+                raise SizeInvalid(
+                    f"provided length did not match content length: Content-Range tells {self.place.length} bytes, "
+                    "but more came; send the chunk again"
+                )
+            yield data
 
 
 @dataclass(slots=True)
@@ -244,7 +256,7 @@ async def _receive(installation: Installation, writing: _Writing, chunk: Chunk) 
     before = writing.upload.offset
     _check_place(writing.upload, chunk, chunk.place.length if chunk.place else 0)
     try:
-        await pour(chunk.body, writing.stage)
+        await pour(chunk.limited(), writing.stage)
     except BodyInterrupted:
         await _record(installation, writing)
         raise
@@ -326,7 +338,14 @@ async def _finish_small(
 
     Nobody else is locked out meanwhile; the epoch tells whether somebody came between.
     """
-    content = b"".join([data async for data in chunk.body])
+    gathered = bytearray()
+    try:
+        async for data in chunk.body:
+            gathered += data
+    except BodyInterrupted:
+        await append(installation, caller, name, upload.id, Chunk(_only(gathered)))
+        raise
+    content = bytes(gathered)
     _check_place(upload, chunk, len(content))
     actual = Digest.of(content, digest.algorithm)
     if actual != digest:
@@ -341,6 +360,10 @@ async def _finish_small(
         blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
 
     await installation.database.write(publish)
+
+
+async def _only(data: bytes | bytearray) -> AsyncGenerator[bytes, None]:
+    yield bytes(data)
 
 
 def _mismatch(actual: Digest, digest: Digest) -> DigestInvalid:
