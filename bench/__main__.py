@@ -15,7 +15,7 @@ from bench.issuer import Issuer
 from bench.program import Program
 from bench.results import Results, Row
 from bench.rounds import Rounds
-from bench.scenario import FULL, QUICK, Scale, Stage
+from bench.scenario import FULL, QUICK, Scale, Scenario, Stage
 from bench.scenarios import lists, memory, pushes, reads, starts
 from bench.servers.distribution import Distribution
 from bench.servers.minimal import Minimal
@@ -53,7 +53,9 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Moorage beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="short measurements, small memory runs: 5 minutes in all")
+    parser.add_argument(
+        "--quick", action="store_true", help="5 minutes: short measurements, fewer scenarios, small memory runs"
+    )
     parser.add_argument(
         "--only", type=_names, default=(), metavar="A,B", help="scenarios that begin so; writes no files"
     )
@@ -69,13 +71,12 @@ def _names(text: str) -> tuple[str, ...]:
 def _stages(scale: Scale, only: tuple[str, ...]) -> list[Stage]:
     """Return the stages, with those scenarios alone that are asked for."""
     stages = [reads.STAGE, pushes.STAGE, *lists.STAGES, memory.stage(scale.crowd, scale.huge), starts.STAGE]
-    if only:
-        wanted = tuple(only)
-        stages = [
-            replace(stage, scenarios=[one for one in stage.scenarios if one.name.startswith(wanted)])
-            for stage in stages
-        ]
-    return [stage for stage in stages if stage.scenarios]
+
+    def wanted(row: Scenario) -> bool:
+        return row.name.startswith(only) if only else scale.patient or not row.thorough
+
+    asked = [replace(one, scenarios=[row for row in one.scenarios if wanted(row)]) for one in stages]
+    return [stage for stage in asked if stage.scenarios]
 
 
 def _programs(peers: Sequence[str], generator: Generator) -> list[Program]:

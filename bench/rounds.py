@@ -18,8 +18,6 @@ from bench.running import Running, ServerFailed
 from bench.scenario import Scale, Scenario, Stage, Stand
 
 LIMIT = "limit"
-# Seconds that a server gets to look through the storage that it finds filled.
-_SETTLING = 30.0
 # What a server may do wrong without ending the run.
 _FAILURES = (Unsupported, ServerFailed, OSError, HTTPException, CalledProcessError)
 
@@ -68,7 +66,7 @@ class Rounds:
                     stands.append(stand)
             for scenario in stage.scenarios:
                 for number in range(self._rounds(scenario)):
-                    for stand in self._concerned(stands, scenario, number):
+                    for stand in self._concerned(stands, scenario):
                         stand.running.thaw()
                         self._measure(scenario, stand, number)
                         stand.running.freeze()
@@ -79,7 +77,7 @@ class Rounds:
                 for program in self._registries():
                     with ExitStack() as held:
                         stand = self._prepared(program, held, stage, [scenario])
-                        for concerned in self._concerned([stand] if stand else [], scenario, number):
+                        for concerned in self._concerned([stand] if stand else [], scenario):
                             self._measure(scenario, concerned, number)
 
     def _prepared(self, program: Program, held: ExitStack, stage: Stage, scenarios: Sequence[Scenario]) -> Stand | None:
@@ -98,12 +96,12 @@ class Rounds:
     def _rounds(self, scenario: Scenario) -> int:
         return 1 if scenario.once else self._scale.rounds
 
-    def _concerned(self, stands: Sequence[Stand], scenario: Scenario, number: int) -> Iterator[Stand]:
-        """Yield the servers to measure in a round: those not known to be unfit, the generator's limit once."""
+    def _concerned(self, stands: Sequence[Stand], scenario: Scenario) -> Iterator[Stand]:
+        """Yield the servers to measure: those not known to be unfit, the generator's limit where it says something."""
         unfit = {absence.server for absence in self.absences if absence.scenario == scenario.name}
         for stand in stands:
             name = stand.running.program.name
-            if name not in unfit and (name != LIMIT or (scenario.limited and number == 0)):
+            if name not in unfit and (name != LIMIT or scenario.limited):
                 yield stand
 
     def _stand(self, program: Program, held: ExitStack, stage: Stage | None = None) -> Stand:
@@ -116,7 +114,7 @@ class Rounds:
             running.stop()
             stage.fill(stand)
             running.start()
-            wait_until_idle(lambda: running.pid, _SETTLING)
+            wait_until_idle(lambda: running.pid, self._scale.settling)
         if stage is not None:
             stage.prepare(stand)
         return stand

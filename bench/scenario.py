@@ -16,7 +16,8 @@ GIB = 1024 * MIB
 class Scale:
     """How large and how long a run is. Seconds are those of one timed measurement; `crowd` and `huge` are in bytes.
 
-    `patient`: there is time to fill a storage that keeps a folder for each tag, and to empty it again.
+    `settling`: seconds that a server gets at most to look through the storage that it finds filled. `patient`: there is
+    time for scenarios that are much like others, and for filling a storage that keeps a folder for each tag.
     """
 
     rounds: int
@@ -24,11 +25,12 @@ class Scale:
     seconds: float
     crowd: int
     huge: int
+    settling: float
     patient: bool
 
 
-FULL = Scale(rounds=5, warmup=0.5, seconds=4.0, crowd=128 * MIB, huge=8 * GIB, patient=True)
-QUICK = Scale(rounds=2, warmup=0.2, seconds=1.0, crowd=8 * MIB, huge=GIB, patient=False)
+FULL = Scale(rounds=3, warmup=0.5, seconds=3.0, crowd=128 * MIB, huge=8 * GIB, settling=120.0, patient=True)
+QUICK = Scale(rounds=2, warmup=0.1, seconds=0.8, crowd=4 * MIB, huge=256 * MIB, settling=8.0, patient=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,11 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One row of the table. `once`: measured in one round only; `limited`: the generator's own limit says something."""
+    """One row of the table.
+
+    `once`: measured in one round only. `limited`: the generator's own limit says something. `thorough`: much like
+    another row, so left out of quick runs.
+    """
 
     name: str
     title: str
@@ -88,6 +94,7 @@ class Scenario:
     higher_is_better: bool = True
     once: bool = False
     limited: bool = True
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

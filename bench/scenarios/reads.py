@@ -25,16 +25,17 @@ def _request(stand: Stand, method: str, path: str, repository: str, **headers: s
     return Request(method, path, {"Authorization": authorization, "Accept": MANIFEST_TYPE} | headers)
 
 
-def _manifest(method: str, connections: int) -> Scenario:
+def _manifest(method: str, connections: int, *, thorough: bool = False) -> Scenario:
     def measure(stand: Stand) -> Outcome:
         request = _request(stand, method, stand.images["small"].manifest, _SMALL)
         return rate_of(stand.repeat([request], connections))
 
     name = f"manifest-{method.lower()}-{connections}"
-    return Scenario(name, f"manifest {method} by tag, {connections} connections", "req/s", measure)
+    title = f"manifest {method} by tag, {connections} connections"
+    return Scenario(name, title, "req/s", measure, thorough=thorough)
 
 
-def _manifest_meanwhile(connections: int) -> Scenario:
+def _manifest_meanwhile(connections: int, *, thorough: bool = False) -> Scenario:
     quiet = _manifest("GET", connections)
 
     def measure(stand: Stand) -> Outcome:
@@ -55,7 +56,7 @@ def _manifest_meanwhile(connections: int) -> Scenario:
         return replace(outcome, failures={**outcome.failures, **pushed.failures.counts}, message=message)
 
     title = f"{quiet.title}, while 20 small images/s are pushed"
-    return Scenario(f"{quiet.name}-pushes", title, "req/s", measure)
+    return Scenario(f"{quiet.name}-pushes", title, "req/s", measure, thorough=thorough)
 
 
 def _head_blob(stand: Stand) -> Outcome:
@@ -68,13 +69,13 @@ def _issue_tokens(stand: Stand) -> Outcome:
     return rate_of(stand.repeat([Request("GET", path, {"Authorization": authorization})], 4))
 
 
-def _pull(connections: int) -> Scenario:
+def _pull(connections: int, *, thorough: bool = False) -> Scenario:
     def measure(stand: Stand) -> Outcome:
         request = _request(stand, "GET", stand.images["large"].blobs[-1], _LARGE)
         return throughput_of(stand.repeat([request], connections))
 
     title = f"pull of a whole blob of 256 MiB, {connections} connection{'s' if connections > 1 else ''}"
-    return Scenario(f"blob-get-{connections}", title, "MiB/s", measure)
+    return Scenario(f"blob-get-{connections}", title, "MiB/s", measure, thorough=thorough)
 
 
 def _read_ranges(stand: Stand) -> Outcome:
@@ -90,11 +91,17 @@ def _read_ranges(stand: Stand) -> Outcome:
 STAGE = Stage(
     "reads",
     [
-        *(_manifest(method, connections) for method in ("GET", "HEAD") for connections in (16, 64)),
-        *(_manifest_meanwhile(connections) for connections in (16, 64)),
+        _manifest("GET", 16),
+        _manifest("GET", 64),
+        _manifest("HEAD", 16),
+        _manifest("HEAD", 64, thorough=True),
+        _manifest_meanwhile(16),
+        _manifest_meanwhile(64, thorough=True),
         Scenario("blob-head", "blob HEAD, 16 connections", "req/s", _head_blob),
         Scenario("token", "token issue, 4 connections", "tokens/s", _issue_tokens, limited=False),
-        *(_pull(connections) for connections in (1, 4, 16)),
+        _pull(1),
+        _pull(4, thorough=True),
+        _pull(16),
         Scenario("range", "Range of 64 KiB of a blob of 256 MiB, 16 connections", "req/s", _read_ranges),
     ],
     prepare=_prepare,

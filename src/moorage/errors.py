@@ -221,3 +221,7 @@ class ConfigInvalid(MoorageError):
 
 class UserUnknown(MoorageError):
     """no user has this e-mail address"""
+
+
+class TokenUnknown(MoorageError):
+    """this is no API token of this installation, or it was revoked before"""

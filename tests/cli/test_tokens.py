@@ -47,3 +47,14 @@ def test_a_folder_without_an_installation_is_refused(moorage: Moorage, tmp_path:
     assert (done.returncode, done.stdout) == (2, "")
     assert f"There is no installation in {tmp_path}/mistyped" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_revoked_token_is_worth_nothing(server: Server, moorage: Moorage, logs_in: LogsIn) -> None:
+    """It comes by the standard input; the second time there is nothing to revoke."""
+    token = moorage("token", "create", "--user", server.email).stdout.strip()
+    assert logs_in("anybody", token)
+    assert moorage("token", "revoke", answer=token).returncode == 0
+    assert not logs_in("anybody", token)
+    again = moorage("token", "revoke", answer=token)
+    assert again.returncode == 1
+    assert token not in again.stderr

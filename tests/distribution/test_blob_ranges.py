@@ -12,10 +12,16 @@ from tests.distribution.repository import Repository, assert_error
 SIZE = 2048
 
 
-@pytest.fixture
-def content(repository: Repository) -> Content:
-    """A blob of 2048 bytes in the repository."""
-    return repository.push_blob(blob(SIZE))
+@pytest.fixture(params=["at once", "streamed"])
+def content(repository: Repository, request: pytest.FixtureRequest) -> Content:
+    """A blob of 2048 bytes in the repository; how it came may decide where it is kept."""
+    content = blob(SIZE)
+    if request.param == "at once":
+        return repository.push_blob(content)
+    upload = repository.upload()
+    upload.patch(content.data)
+    assert upload.put(content.digest).status_code == 201
+    return content
 
 
 def parts_of(answer: httpx2.Response) -> list[tuple[str, bytes]]:

@@ -198,10 +198,11 @@ def test_second_writer_waits(repository: Repository, dial: Dial, owner_token: st
     assert_unharmed(upload, b"x" * 100 + b"y" * 10)
 
 
-def test_writers_race(repository: Repository) -> None:
+@pytest.mark.parametrize("size", [1000, 300_000], ids=["small", "large"])
+def test_writers_race(repository: Repository, size: int) -> None:
     """Of two that finish one upload with different bytes, whoever got 201 has exactly their blob; nobody a mixture."""
     for _ in range(5):
-        upload, contents = repository.upload(), [blob(300_000), blob(300_000)]
+        upload, contents = repository.upload(), [blob(size), blob(size)]
         line = threading.Barrier(2)
 
         def finish(data: bytes, upload: Upload = upload, line: threading.Barrier = line) -> int:
@@ -215,6 +216,21 @@ def test_writers_race(repository: Repository) -> None:
         for content, status in zip(contents, statuses, strict=True):
             answer = repository.blob(content.digest)
             assert (answer.content == content.data) if status == 201 else (answer.status_code == 404)
+
+
+@pytest.mark.parametrize("size", [1000, 300_000], ids=["small", "large"])
+def test_finish_and_append_race(repository: Repository, size: int) -> None:
+    """Of a PUT and a PATCH at once, a PUT that is answered 201 has made a blob of its own bytes alone."""
+    for _ in range(5):
+        upload, content = repository.upload(), blob(size)
+        with ThreadPoolExecutor(2) as threads:
+            put = threads.submit(upload.put, content.digest, content.data)
+            patch = threads.submit(upload.patch, b"x" * 100)
+
+        statuses = put.result().status_code, patch.result().status_code
+        assert statuses in {(201, 404), (201, 416), (400, 202), (404, 202), (416, 202)}
+        answer = repository.blob(content.digest)
+        assert (answer.content == content.data) if statuses[0] == 201 else (answer.status_code == 404)
 
 
 def test_cancelled_while_writing(repository: Repository, dial: Dial, owner_token: str) -> None:

@@ -10,6 +10,8 @@ from tests.distribution.making import ALGORITHMS, blob, digest_of, unknown_diges
 from tests.distribution.repository import Repository, Upload, assert_error, location_of
 
 algorithms = pytest.mark.parametrize("algorithm", ALGORITHMS)
+# Small blobs are kept in another place than large ones.
+sizes = pytest.mark.parametrize("size", [512, 200_000], ids=["small", "large"])
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 EMPTY_DIGEST = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -30,9 +32,10 @@ def assert_stored(repository: Repository, data: bytes, algorithm: str) -> None:
 
 
 @algorithms
-def test_post_with_digest(repository: Repository, algorithm: str) -> None:
+@sizes
+def test_post_with_digest(repository: Repository, algorithm: str, size: int) -> None:
     """One POST brings a whole blob (end-4b)."""
-    data = blob().data
+    data = blob(size).data
     digest = digest_of(data, algorithm)
 
     answer = repository.start(data, digest=digest)
@@ -45,9 +48,10 @@ def test_post_with_digest(repository: Repository, algorithm: str) -> None:
 
 
 @algorithms
-def test_post_then_put(repository: Repository, algorithm: str) -> None:
+@sizes
+def test_post_then_put(repository: Repository, algorithm: str, size: int) -> None:
     """An upload may be finished by one PUT of everything (end-6); trap 16: sha512 is named only there."""
-    data = blob().data
+    data = blob(size).data
     digest = digest_of(data, algorithm)
 
     answer = repository.upload().put(digest, data)
@@ -227,10 +231,11 @@ def test_algorithms_are_apart(repository: Repository) -> None:
 
 
 @algorithms
+@sizes
 @pytest.mark.parametrize("way", ["post", "put", "chunk", "stream"])
-def test_wrong_digest(repository: Repository, algorithm: str, way: str) -> None:
+def test_wrong_digest(repository: Repository, algorithm: str, way: str, size: int) -> None:
     """Bytes that are not those of the digest are refused, and nothing of them is kept."""
-    data, wrong = blob().data, unknown_digest(algorithm)
+    data, wrong = blob(size).data, unknown_digest(algorithm)
     upload = repository.upload()
     if way == "post":
         answer = repository.start(data, digest=wrong)
@@ -305,3 +310,30 @@ def test_large_blob(repository: Repository) -> None:
     assert upload.put(digest_of(data, "sha512"), data[half + 1_000_000 :]).status_code == 201
 
     assert hashlib.sha256(repository.blob(digest_of(data, "sha512")).content).digest() == hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize("limit", [64 * 1024, 1024 * 1024], ids=["64 KiB", "1 MiB"])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("counted", [True, False], ids=["with length", "chunked coding"])
+def test_round_sizes(repository: Repository, limit: int, more: int, counted: bool) -> None:
+    """Sizes at which something inside may change are sizes like any other, with and without a range."""
+    data = blob(limit + more).data
+
+    answer = repository.upload().put(digest_of(data), data if counted else pieces(data, 50_000))
+
+    assert answer.status_code == 201
+    assert repository.blob(digest_of(data), Range="bytes=-10").content == data[-10:]
+    assert_stored(repository, data, "sha256")
+
+
+def test_same_small_blob_in_two_ways(repository: Repository, other_repository: Repository) -> None:
+    """A blob that came streamed, and one of the same bytes that came at once, are one."""
+    data, streamed = blob().data, repository.upload()
+    streamed.patch(pieces(data))
+    assert streamed.put(digest_of(data)).status_code == 201
+    assert other_repository.upload().put(digest_of(data), data).status_code == 201
+
+    assert repository.blob(digest_of(data), "DELETE").status_code == 202
+    assert other_repository.blob(digest_of(data)).content == data
+    assert repository.mount(digest_of(data), other_repository).status_code == 201
+    assert repository.blob(digest_of(data)).content == data

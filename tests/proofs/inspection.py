@@ -66,7 +66,7 @@ def assert_sound(data: Path, *, rehash: bool = False) -> Inventory:
         assert path.stat().st_size == copy.size, f"{copy.digest} lies at {key} with another size than {copy.size}"
         if rehash:
             _assert_digest(path, copy.digest)
-    assert not inventory.nameless
+    assert not inventory.nameless, f"no row names {sorted(inventory.nameless)}"
     return inventory
 
 

@@ -12,7 +12,7 @@ from moorage.metadata import tables
 from moorage.model import Upload
 from moorage.oci.digest import Digest
 from moorage.oci.ranges import ByteRange
-from moorage.registry import blobs, uploads
+from moorage.registry import blobs, mounts, uploads
 from moorage.registry.uploads import SMALL, Chunk, ChunkRefused
 from tests.registry.trial import APP, OTHER, Trial, body, chunk, sized
 
@@ -140,7 +140,7 @@ def test_small_blob_is_mounted(trial: Trial) -> None:
     """A row is as good as an object."""
     trial.finish(trial.start(OTHER), DIGEST, sized(DATA), OTHER)
 
-    assert run(uploads.mount(trial.installation, trial.owner, APP, DIGEST, OTHER))
+    assert run(mounts.mount(trial.installation, trial.owner, APP, DIGEST, OTHER))
     assert trial.pull_blob(DIGEST) == DATA
 
 
@@ -198,3 +198,35 @@ def test_part_that_comes_between_does_not_mix(trial: Trial, steps: int) -> None:
     assert outcomes[0] is None or isinstance(outcomes[1], Upload)
     for row in trial.rows(tables.blob):
         assert trial.pull_blob(Digest.parse(row.digest)) == DATA
+
+
+def test_object_of_a_writer_that_came_too_late_does_not_stay(trial: Trial) -> None:
+    """A part that begins to arrive while the whole blob is on its way is told so, and its object is doomed."""
+    upload = trial.start()
+
+    async def scenario() -> None:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def late() -> AsyncGenerator[bytes, None]:
+            begun.set()
+            await go_on.wait()
+            yield b"late"
+
+        async def whole() -> AsyncGenerator[bytes, None]:
+            # By now the upload was found to be untouched.
+            part = uploads.append(trial.installation, trial.owner, APP, upload.id, Chunk(late()))
+            parts.append(asyncio.create_task(part))
+            await begun.wait()
+            yield DATA
+
+        parts: list[asyncio.Task[Upload]] = []
+        await finish(trial, upload, DATA, Chunk(whole(), size=len(DATA)))
+        go_on.set()
+        with pytest.raises(UploadUnknown):
+            await parts[0]
+
+    run(scenario())
+    assert trial.keys() == {upload.key}
+    trial.remove_doomed()
+    assert trial.keys() == set()
+    assert trial.pull_blob(DIGEST) == DATA

@@ -1,6 +1,7 @@
 """`moorage token …`."""
 
 import asyncio
+import sys
 from datetime import timedelta
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from moorage.cli import options
 from moorage.cli.operations import Operations
+from moorage.errors import TokenUnknown
 from moorage.registry import tokens
 from moorage.units import parse_duration
 
@@ -39,3 +41,18 @@ def create(
             return await tokens.create(installation, email=user, name=name, read_only=read_only, lifetime=expires)
 
     typer.echo(asyncio.run(make()))
+
+
+@commands.command()
+def revoke(context: typer.Context, *, data: options.Data = None) -> None:
+    """End a token for good. It is the first line of the standard input, so that it stays out of the shell's history."""
+    operations: Operations = context.obj
+    text = str(typer.prompt("Token", hide_input=True)) if sys.stdin.isatty() else sys.stdin.readline().strip()
+
+    async def end() -> None:
+        async with operations.open_installation(options.given(data)) as installation:
+            if not await tokens.revoke(installation, text):
+                raise TokenUnknown
+
+    asyncio.run(end())
+    typer.echo("The token is revoked.")

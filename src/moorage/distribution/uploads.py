@@ -7,7 +7,7 @@ from moorage.model import Upload
 from moorage.oci.digest import ALGORITHMS, Digest, parse_algorithm
 from moorage.oci.ranges import parse_content_range
 from moorage.oci.reference import RepositoryName
-from moorage.registry import uploads
+from moorage.registry import mounts, uploads
 from moorage.registry.uploads import Chunk
 
 
@@ -73,7 +73,7 @@ async def _mounted(request: Request, name: RepositoryName, mount: str) -> bool:
         from_name = RepositoryName.parse(source) if source else None
     except NameInvalid:
         return False
-    return await uploads.mount(request.installation, request.caller, name, Digest.parse(mount), from_name)
+    return await mounts.mount(request.installation, request.caller, name, Digest.parse(mount), from_name)
 
 
 def _chunk(request: Request) -> Chunk:

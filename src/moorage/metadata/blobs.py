@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from moorage.metadata import changes
+from moorage.metadata.batches import in_batches
 from moorage.metadata.tables import blob, blob_copy, manifest, manifest_reference, registry, repository, repository_blob
 from moorage.oci.digest import Digest
 
@@ -52,6 +53,11 @@ def add_copy(connection: sa.Connection, digest: Digest, store: str, key: str, no
     changes.record(connection, [changes.of_blob(digest)])
 
 
+def is_copy(connection: sa.Connection, key: str) -> bool:
+    """Tell whether an object holds a blob's bytes."""
+    return connection.execute(sa.select(sa.exists().where(blob_copy.c.key == key))).scalar_one()
+
+
 def link(connection: sa.Connection, repository_id: str, digest: Digest, now: datetime) -> None:
     """Let a repository serve a blob."""
     row = insert(repository_blob).values(repository_id=repository_id, digest=str(digest), linked_at=now)
@@ -68,10 +74,8 @@ def unlink(connection: sa.Connection, repository_id: str, digest: Digest) -> boo
 
 def linked(connection: sa.Connection, repository_id: str, digests: Collection[str]) -> set[str]:
     """Return those of some digests that are blobs of a repository."""
-    query = sa.select(repository_blob.c.digest).where(
-        repository_blob.c.repository_id == repository_id, repository_blob.c.digest.in_(digests)
-    )
-    return set(connection.execute(query).scalars())
+    query = sa.select(repository_blob.c.digest).where(repository_blob.c.repository_id == repository_id)
+    return in_batches(connection, query, repository_blob.c.digest, digests)
 
 
 def user_manifest(connection: sa.Connection, repository_id: str, digest: Digest) -> str | None:

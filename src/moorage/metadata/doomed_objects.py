@@ -4,13 +4,15 @@ from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from moorage.metadata.tables import doomed_object
 
 
 def doom(connection: sa.Connection, store: str, key: str, now: datetime) -> None:
-    """Say that nothing refers to an object any more."""
-    connection.execute(sa.insert(doomed_object).values(key=key, store=store, doomed_at=now))
+    """Say that nothing refers to an object any more; who says so again changes nothing."""
+    row = insert(doomed_object).values(key=key, store=store, doomed_at=now)
+    connection.execute(row.on_conflict_do_nothing())
 
 
 def due(connection: sa.Connection, store: str, before: datetime, limit: int) -> list[str]:

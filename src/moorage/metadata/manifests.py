@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from moorage.metadata import changes
+from moorage.metadata.batches import in_batches
 from moorage.metadata.tables import manifest, manifest_reference
 from moorage.oci.digest import Digest
 from moorage.oci.manifest import Manifest
@@ -43,20 +44,25 @@ def find(connection: sa.Connection, repository_id: str, digest: Digest) -> Manif
 def existing(connection: sa.Connection, repository_id: str, digests: Collection[str]) -> set[str]:
     """Return those of some digests that are live manifests of a repository."""
     query = sa.select(manifest.c.digest).where(
-        manifest.c.repository_id == repository_id, manifest.c.digest.in_(digests), manifest.c.deleted_at.is_(None)
+        manifest.c.repository_id == repository_id, manifest.c.deleted_at.is_(None)
     )
-    return set(connection.execute(query).scalars())
+    return in_batches(connection, query, manifest.c.digest, digests)
 
 
 def put(connection: sa.Connection, repository_id: str, new: NewManifest, now: datetime) -> None:
-    """Store a manifest and its references; pushing it again clears its deletion and keeps the rest."""
+    """Store a manifest and its references; pushing it again clears its deletion, and counts as what it then says."""
     subject = new.parsed.subject
-    changing = {"incomplete": new.incomplete, "pushed_at": now, "pushed_by": new.pushed_by, "deleted_at": None}
+    changing = {
+        "media_type": new.parsed.media_type,
+        "artifact_type": new.parsed.artifact_type,
+        "incomplete": new.incomplete,
+        "pushed_at": now,
+        "pushed_by": new.pushed_by,
+        "deleted_at": None,
+    }
     row = insert(manifest).values(
         repository_id=repository_id,
         digest=str(new.digest),
-        media_type=new.parsed.media_type,
-        artifact_type=new.parsed.artifact_type,
         subject=None if subject is None else str(subject.digest),
         size=len(new.content),
         content=new.content,

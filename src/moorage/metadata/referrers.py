@@ -1,12 +1,26 @@
 """Referrers: manifests that name another as their subject."""
 
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
 from moorage.metadata.tables import manifest
 from moorage.oci.descriptor import Descriptor
 from moorage.oci.digest import Digest
+
+
+def sizes(
+    connection: sa.Connection,
+    repository_id: str,
+    subject: Digest,
+    artifact_types: Collection[str],
+    after: str,
+    limit: int,
+) -> list[int]:
+    """List the sizes of the manifests that `page` describes, in bytes: no description is larger than its manifest."""
+    query = _live(sa.select(manifest.c.size), repository_id, subject, artifact_types, after)
+    return list(connection.execute(query.limit(limit)).scalars())
 
 
 def page(
@@ -25,7 +39,17 @@ def page(
         manifest.c.artifact_type,
         manifest.c.annotations,
     )
-    query = sa.select(*columns).where(
+    query = _live(sa.select(*columns), repository_id, subject, artifact_types, after)
+    return [
+        Descriptor(row.media_type, Digest.parse(row.digest), row.size, row.artifact_type, row.annotations)
+        for row in connection.execute(query.limit(limit))
+    ]
+
+
+def _live(
+    query: sa.Select[Any], repository_id: str, subject: Digest, artifact_types: Collection[str], after: str
+) -> sa.Select[Any]:
+    query = query.where(
         manifest.c.repository_id == repository_id,
         manifest.c.subject == str(subject),
         manifest.c.digest > after,
@@ -33,8 +57,4 @@ def page(
     )
     if artifact_types:
         query = query.where(manifest.c.artifact_type.in_(artifact_types))
-    rows = connection.execute(query.order_by(manifest.c.digest).limit(limit))
-    return [
-        Descriptor(row.media_type, Digest.parse(row.digest), row.size, row.artifact_type, row.annotations)
-        for row in rows
-    ]
+    return query.order_by(manifest.c.digest)

@@ -44,7 +44,7 @@ async def issue(installation: Installation, caller: Caller, scopes: Iterable[Sco
     """Make a bearer token for what of `scopes` the caller may do now; the rest is left out, never an error.
 
     A repository asked for in vain stays in the token with no actions: that tells a mount from it apart from one that
-    never asked (`registry.uploads.mount`). Raises Unauthorized where a bearer token is all that was shown: it brings
+    never asked (`registry.mounts`). Raises Unauthorized where a bearer token is all that was shown: it brings
     no other, or five minutes would last for ever.
     """
     if caller.bounds is not None:

@@ -1,6 +1,5 @@
 """Referrers, listed."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +15,8 @@ from moorage.registry import access
 from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 
-# Bytes of annotations on one page, as they are written: paging is allowed, and containerd refuses an index of more
-# than 4 MiB.
+# Bytes of all manifests that one page describes, which bounds both the page and the memory that it takes: containerd
+# refuses an index of more than 4 MiB.
 _MOST_BYTES = 3 * 1024 * 1024
 
 
@@ -42,24 +41,23 @@ class ReferrerQuery:
 async def page(installation: Installation, caller: Caller, name: RepositoryName, query: ReferrerQuery) -> ReferrerPage:
     """List what refers to a subject; nothing, rather than an error, where subject or repository do not exist."""
 
-    def look(connection: Connection, now: datetime) -> list[Descriptor]:
+    def look(connection: Connection, now: datetime) -> ReferrerPage:
         place = access.require(Stored(connection), now, caller, name, Action.PULL)
         if place.repository_id is None:
-            return []
-        return referrers.page(
-            connection, place.repository_id, query.subject, query.artifact_types, query.after, query.limit + 1
-        )
+            return ReferrerPage([], more=False)
+        which = (place.repository_id, query.subject, query.artifact_types, query.after)
+        sizes = referrers.sizes(connection, *which, query.limit + 1)
+        fitting = min(query.limit, _fitting(sizes))
+        return ReferrerPage(referrers.page(connection, *which, fitting), fitting < len(sizes))
 
-    found = await installation.database.read(look)
-    fitting = found[: min(query.limit, _fitting(found))]
-    return ReferrerPage(fitting, len(fitting) < len(found))
+    return await installation.database.read(look)
 
 
-def _fitting(rows: list[Descriptor]) -> int:
-    """Return how many rows fit into one answer, at least one: a manifest's annotations are under 4 MiB themselves."""
+def _fitting(sizes: list[int]) -> int:
+    """Return how many referrers fit into one answer, at least one: a manifest is under 4 MiB itself."""
     room = _MOST_BYTES
-    for count, row in enumerate(rows):
-        room -= len(json.dumps(dict(row.annotations), ensure_ascii=False).encode())
+    for count, size in enumerate(sizes):
+        room -= size
         if room < 0:
             return max(1, count)
-    return len(rows)
+    return len(sizes)

@@ -1,5 +1,6 @@
 """API tokens: made, shown once, revoked."""
 
+import hmac
 import secrets
 from datetime import datetime, timedelta
 
@@ -44,4 +45,11 @@ async def revoke(installation: Installation, text: str) -> bool:
     token = api_tokens.parse(text)
     if token is None:
         return False
-    return await installation.database.write(lambda connection, now: tokens.revoke(connection, token.id, now))
+
+    def end(connection: Connection, now: datetime) -> bool:
+        row = tokens.find(connection, token.id)
+        # The id alone is no secret: whoever ends a token has to know all of it.
+        is_known = row is not None and hmac.compare_digest(row.secret_hash, secret_hash(token.text))
+        return is_known and tokens.revoke(connection, token.id, now)
+
+    return await installation.database.write(end)

@@ -156,40 +156,6 @@ async def cancel(installation: Installation, caller: Caller, name: RepositoryNam
         await _discard(installation, writing.upload)
 
 
-async def mount(
-    installation: Installation, caller: Caller, name: RepositoryName, digest: Digest, source: RepositoryName | None
-) -> bool:
-    """Link a blob from another repository, or, without `source`, from any of the same account; False if there is none.
-
-    What the caller may not pull is not there for them. Raises Unauthorized, asking for both scopes, where the bearer
-    token was never meant for `source`: clients then get one that is, or go on without a mount.
-    """
-
-    def find(connection: Connection, now: datetime) -> BlobRow | None:
-        facts = Stored(connection)
-        place = access.require(facts, now, caller, name, Action.PUSH)
-        if source is None:
-            readable = access.holder_of(facts, now, caller).accounts.get(place.account_id, frozenset())
-            is_there = Action.PULL in readable and blobs.account_has(connection, place.account_id, digest)
-        else:
-            is_there = _may_mount_from(facts, now, caller, name, source, digest)
-        return blobs.find(connection, digest, installation.store_name) if is_there else None
-
-    copy = await installation.database.read(find)
-    # Lost bytes are not passed on: the upload that follows heals them.
-    if copy is None or not await is_whole(installation.store, copy):
-        return False
-
-    def link(connection: Connection, now: datetime) -> bool:
-        if find(connection, now) != copy:
-            return False
-        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
-        blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
-        return True
-
-    return await installation.database.write(link)
-
-
 async def expire(installation: Installation) -> int:
     """End uploads whose time is over, and doom their bytes; return how many of this turn's batch there were."""
 
@@ -203,25 +169,13 @@ async def expire(installation: Installation) -> int:
     return await installation.database.write(end)
 
 
-def _may_mount_from(
-    facts: Stored, now: datetime, caller: Caller, name: RepositoryName, source: RepositoryName, digest: Digest
-) -> bool:
-    there = access.look(facts, now, caller, source)
-    if caller.bounds is not None and str(source) not in {bound.name for bound in caller.bounds}:
-        scopes = (access.needed_scope(name, Action.PUSH), access.needed_scope(source, Action.PULL))
-        raise access.refusal(caller, scopes, f"pull is not allowed in {source}")
-    if Action.PULL not in there.actions or there.repository_id is None:
-        return False
-    return facts.ask(blobs.is_linked, there.repository_id, digest)
-
-
 def _find(connection: Connection, now: datetime, caller: Caller, name: RepositoryName, upload_id: str) -> Upload:
     """Find an upload of this repository that this caller began; all others are unknown to them."""
     place = access.require(Stored(connection), now, caller, name, Action.PUSH)
     upload = uploads.find(connection, upload_id, now)
     mine = (place.registry_id, name.repository, place.actor)
     if upload is None or (upload.registry_id, upload.repository, upload.started_by) != mine:
-        raise UploadUnknown("blob upload unknown to registry: it was finished, cancelled or has expired; start anew")
+        raise _gone()
     return upload
 
 
@@ -282,11 +236,14 @@ async def _record(installation: Installation, writing: _Writing) -> None:
     offset, state = writing.stage.offset, writing.stage.hash_state()
     upload = writing.upload
 
-    def advance(connection: Connection, now: datetime) -> None:  # noqa: ARG001 - a unit's signature
-        if not uploads.advance(connection, upload, offset, state):
-            raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile; start anew")
+    def advance(connection: Connection, now: datetime) -> bool:
+        if uploads.advance(connection, upload, offset, state):
+            return True
+        _abandon(connection, now, installation, upload)
+        return False
 
-    await installation.database.write(advance, durable=False)
+    if not await installation.database.write(advance, durable=False):
+        raise _gone()
     writing.upload = replace(upload, offset=offset, hash_state=state, epoch=upload.epoch + 1)
 
 
@@ -298,25 +255,31 @@ async def _commit(
     checked: BlobRow | None = None
     is_lost = False
 
-    def publish(connection: Connection, now: datetime) -> BlobRow | None:
-        """Return a copy that is there and was not looked at yet; otherwise commit."""
+    def publish(connection: Connection, now: datetime) -> tuple[bool, BlobRow | None]:
+        """Commit, and tell whether that was possible; or return a copy that is there and was not looked at yet."""
         place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         copy = blobs.find(connection, digest, store_name)
         if copy is not None and copy != checked:
-            return copy
+            return False, copy
         if not uploads.consume(connection, upload):
-            raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile; start anew")
+            _abandon(connection, now, installation, upload)
+            return False, None
         if copy is None or is_lost:
             blobs.add(connection, digest, size, now)
             blobs.add_copy(connection, digest, store_name, upload.key, now)
-        else:
-            doomed_objects.doom(connection, store_name, upload.key, now)
+        unused = upload.key if copy is not None and not is_lost else copy.key if copy is not None else None
+        if unused is not None:
+            doomed_objects.doom(connection, store_name, unused, now)
         blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
-        return None
+        return True, None
 
-    while (copy := await installation.database.write(publish)) is not None:
+    is_done, copy = await installation.database.write(publish)
+    while copy is not None:
         # A copy whose bytes were lost is replaced: that is how the next push heals it.
         checked, is_lost = copy, not await is_whole(installation.store, copy)
+        is_done, copy = await installation.database.write(publish)
+    if not is_done:
+        raise _gone()
 
 
 async def _untouched(installation: Installation, caller: Caller, name: RepositoryName, upload_id: str) -> Upload | None:
@@ -343,7 +306,9 @@ async def _finish_small(
         async for data in chunk.body:
             gathered += data
     except BodyInterrupted:
-        await append(installation, caller, name, upload.id, Chunk(_only(gathered)))
+        if gathered:
+            place = ByteRange(0, len(gathered) - 1)
+            await append(installation, caller, name, upload.id, Chunk(_only(gathered), place))
         raise
     content = bytes(gathered)
     _check_place(upload, chunk, len(content))
@@ -373,9 +338,20 @@ def _mismatch(actual: Digest, digest: Digest) -> DigestInvalid:
 
 
 async def _discard(installation: Installation, upload: Upload) -> None:
-    def discard(connection: Connection, now: datetime) -> None:
-        if not uploads.consume(connection, upload):
-            raise UploadUnknown("blob upload unknown to registry: it has expired meanwhile")
+    def discard(connection: Connection, now: datetime) -> bool:
+        is_ours = uploads.consume(connection, upload)
+        _abandon(connection, now, installation, upload)
+        return is_ours
+
+    if not await installation.database.write(discard):
+        raise _gone()
+
+
+def _abandon(connection: Connection, now: datetime, installation: Installation, upload: Upload) -> None:
+    """Doom what was staged for an upload that ends without it, unless another request has made it a blob's copy."""
+    if not blobs.is_copy(connection, upload.key):
         doomed_objects.doom(connection, installation.store_name, upload.key, now)
 
-    await installation.database.write(discard)
+
+def _gone() -> UploadUnknown:
+    return UploadUnknown("blob upload unknown to registry: it was finished, cancelled or has expired; start anew")

@@ -9,7 +9,7 @@ from moorage.metadata import registries, tables
 from moorage.model import ANONYMOUS, Caller, Role
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName
-from moorage.registry import uploads
+from moorage.registry import mounts
 from tests.registry.trial import ABSENT, APP, OTHER, Trial
 
 DATA = b"a layer that others have"
@@ -23,7 +23,7 @@ def mount(
     trial: Trial, source: RepositoryName | None = None, caller: Caller | None = None, digest: Digest = DIGEST
 ) -> bool:
     """Ask for a mount into APP."""
-    return run(uploads.mount(trial.installation, caller or trial.owner, APP, digest, source))
+    return run(mounts.mount(trial.installation, caller or trial.owner, APP, digest, source))
 
 
 def test_blob_is_mounted_from_another_repository(trial: Trial) -> None:
