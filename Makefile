@@ -16,7 +16,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test check fix clients clients-test conformance proofs lock clean
+.PHONY: help install serve test check fix clients clients-test conformance proofs peers bench lock clean
 
 help: ## List the targets (the default).
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,14 @@ clients-test: $(DEV_INSTALLED) ## Test with the real clients; `make clients` fir
 conformance: $(DEV_INSTALLED) ## Run the official conformance suite; `make clients` first.
 	$(BIN)/pytest tests/conformance $(ARGS)
 
-proofs: $(DEV_INSTALLED) ## Run the long proofs: crashes, races, load; MOORAGE_PROOF_SCALE=0.05 shortens them.
+proofs: $(DEV_INSTALLED) ## Run the long proofs: crashes, races, load; PROOF_SCALE=0.05 shortens them.
 	$(BIN)/pytest tests/proofs $(ARGS)
+
+peers: ## Install the registries that bench/ measures beside Moorage; needs root or sudo, and Go.
+	tools/peers.sh
+
+bench: $(DEV_INSTALLED) ## Measure Moorage beside its peers, and write docs/benchmarks.md; QUICK=1 takes 5 minutes.
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 
 lock: $(DEV_INSTALLED) ## Write the lock files anew from pyproject.toml; UPGRADE=--upgrade takes newer versions.
 	$(LOCK) --output-file requirements/runtime.lock

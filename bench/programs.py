@@ -10,7 +10,7 @@ from bench.program import Unsupported
 def clients_folder() -> Path:
     """Return the folder that tools/peers.sh installs into."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("MOORAGE_CLIENTS") or cache / "moorage" / "clients")
+    return Path(os.environ.get("CLIENTS_DIR") or cache / "moorage" / "clients")
 
 
 def peer(name: str) -> Path:

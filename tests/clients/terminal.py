@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-CLIENTS: Final = Path(os.environ.get("MOORAGE_CLIENTS") or CACHE / "moorage" / "clients")
+CLIENTS: Final = Path(os.environ.get("CLIENTS_DIR") or CACHE / "moorage" / "clients")
 COMMAND_LIMIT: Final = 120.0
 
 STORAGE = """\

@@ -1,7 +1,7 @@
 """How long a proof runs, and the chance that it is given.
 
-MOORAGE_PROOF_SCALE shortens or lengthens every proof: 0.05 is a twentieth of the counts, 1 (the default) all of them.
-Each proof that leans on chance runs twice, with a fixed seed and with a new one; MOORAGE_PROOF_SEED sets the latter, to
+PROOF_SCALE shortens or lengthens every proof: 0.05 is a twentieth of the counts, 1 (the default) all of them.
+Each proof that leans on chance runs twice, with a fixed seed and with a new one; PROOF_SEED sets the latter, to
 repeat a run that failed. Neither reaches the servers under test.
 """
 
@@ -14,8 +14,8 @@ from typing import Final
 import pytest
 
 FIXED_SEED: Final = 1
-_SCALE: Final = float(os.environ.get("MOORAGE_PROOF_SCALE", "1"))
-_NEW_SEED: Final = int(os.environ.get("MOORAGE_PROOF_SEED", secrets.randbelow(1 << 32)))
+_SCALE: Final = float(os.environ.get("PROOF_SCALE", "1"))
+_NEW_SEED: Final = int(os.environ.get("PROOF_SEED", secrets.randbelow(1 << 32)))
 
 # Writes a line into the log of the run.
 Report = Callable[[str], None]
@@ -53,5 +53,5 @@ def new_rng(report: Report) -> Random:
 
 
 def _seeded(seed: int, report: Report) -> Random:
-    report(f"MOORAGE_PROOF_SEED={seed}")
+    report(f"PROOF_SEED={seed}")
     return Random(seed)  # noqa: S311 - a proof has to be repeatable, not unpredictable
