@@ -94,6 +94,8 @@ def _programs(peers: Sequence[str], generator: Generator) -> list[Program]:
 def _run(rounds: Rounds, stages: Sequence[Stage], scale: Scale, folder: Path) -> Results:
     described = machine.describe(folder)
     participants = rounds.introduce()
+    if participants[0].absent:
+        sys.exit(f"Moorage itself does not run: {participants[0].absent}")
     for stage in stages:
         rounds.run(stage)
     return Results(

@@ -1,6 +1,7 @@
 """What a server that takes part has to tell about itself."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +9,11 @@ from typing import Protocol
 from bench.filling import Filling
 
 HOST = "127.0.0.1"
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the caller's environment without settings of Moorage, which are not meant for what is measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MOORAGE_")}
 
 
 class Unsupported(Exception):
@@ -19,7 +25,7 @@ class Command:
     """How a server is started. The environment adds to the caller's own."""
 
     arguments: Sequence[str | Path]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from bench.program import HOST, Place, Program
+from bench.program import HOST, Place, Program, inherited_environment
 
 _START_LIMIT = 120.0
 _STOP_LIMIT = 30.0
@@ -37,12 +37,11 @@ class Running:
         """Start in the folder as it is; return the seconds until the first answer to a request."""
         self.place.home.mkdir(parents=True, exist_ok=True)
         command = self.program.configure(self.place)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MOORAGE_")}
         with self._log.open("ab") as log:
             began = time.perf_counter()
             self._process = subprocess.Popen(
                 command.arguments,
-                env=inherited | dict(command.environment),
+                env=inherited_environment() | command.environment,
                 cwd=self.place.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 import moorage
 from bench.filling import ARTIFACT_TYPE, MANIFEST_TYPE, Content, Filling, annotations
-from bench.program import HOST, Command, Place
+from bench.program import HOST, Command, Place, inherited_environment
 from moorage.metadata import tables
 from moorage.model import new_id
 
@@ -94,7 +94,8 @@ def _api_token(place: Place) -> str:
     kept = place.home / "token"
     if not kept.exists():
         command: list[str | Path] = [_PROGRAM, "token", "create", "--data", place.storage, "--user", _EMAIL]
-        kept.write_text(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+        done = subprocess.run(command, env=inherited_environment(), stdout=subprocess.PIPE, text=True, check=True)
+        kept.write_text(done.stdout.strip())
     return kept.read_text()
 
 

@@ -290,14 +290,14 @@ def test_very_long_path(dial: Dial, owner_token: str) -> None:
     ("target", "allowed"),
     [
         ("/v2/", {"GET", "HEAD"}),
-        ("/v2/main/app/tags/list", {"GET"}),
+        ("/v2/main/app/tags/list", {"GET", "HEAD"}),
         ("/v2/main/app/manifests/v1", {"GET", "HEAD", "PUT", "DELETE"}),
         ("/v2/main/app/blobs/" + EMPTY.digest, {"GET", "HEAD", "DELETE"}),
         ("/v2/main/app/blobs/uploads/", {"POST"}),
-        ("/v2/main/app/blobs/uploads/x", {"GET", "PATCH", "PUT", "DELETE"}),
-        ("/v2/main/app/referrers/" + EMPTY.digest, {"GET"}),
-        ("/v2/_catalog", {"GET"}),
-        ("/auth/token", {"GET", "POST"}),
+        ("/v2/main/app/blobs/uploads/x", {"GET", "HEAD", "PATCH", "PUT", "DELETE"}),
+        ("/v2/main/app/referrers/" + EMPTY.digest, {"GET", "HEAD"}),
+        ("/v2/_catalog", {"GET", "HEAD"}),
+        ("/auth/token", {"GET", "HEAD", "POST"}),
     ],
 )
 @pytest.mark.parametrize("method", ["OPTIONS", "POST", "PATCH", "TRACE", "get", "BREW", "PUT"])
@@ -309,7 +309,7 @@ def test_other_methods(dial: Dial, owner_token: str, target: str, allowed: set[s
         assert answer.status != 405
     else:
         assert (answer.status, answer.code) == (405, "UNSUPPORTED")
-        assert allowed <= set((answer.header("Allow") or "").split(", "))
+        assert allowed == set((answer.header("Allow") or "").split(", "))
 
 
 @st.composite

@@ -69,9 +69,10 @@ class Client:
             headers["Content-Range"] = f"{start}-{start + len(data) - 1}"
         return await self.http.patch(location, content=data, headers=headers)
 
-    async def put(self, location: str, digest: str, data: Body = b"") -> httpx2.Response:
-        """Finish an upload, with the last bytes or without."""
-        return await self.http.put(location, params={"digest": digest}, content=data)
+    async def put(self, location: str, digest: str, data: Body = b"", length: int | None = None) -> httpx2.Response:
+        """Finish an upload, with the last bytes or without; of a stream, `length` is what is told beforehand."""
+        headers = {} if length is None else {"Content-Length": str(length)}
+        return await self.http.put(location, params={"digest": digest}, content=data, headers=headers)
 
     async def put_whole(self, content: Content) -> httpx2.Response:
         """Send a blob in a single request."""

@@ -40,6 +40,11 @@ class Inventory:
     files: frozenset[str] = frozenset()
 
     @property
+    def misjudged(self) -> frozenset[str]:
+        """Keys that are needed although the jobs are told to remove what lies there."""
+        return self.doomed & (self.copies.keys() | self.uploads)
+
+    @property
     def nameless(self) -> frozenset[str]:
         """Files that no row names: nothing would ever remove them."""
         return self.files - self.copies.keys() - self.uploads - self.doomed
@@ -54,9 +59,9 @@ def take_inventory(data: Path) -> Inventory:
 
 
 def assert_sound(data: Path, *, rehash: bool = False) -> Inventory:
-    """Fail where a blob's bytes are not all there, or a file that no row names; with `rehash`, read every byte.
+    """Fail where a blob's bytes are not all there or about to go, or for a file that no row names.
 
-    Nobody may be writing.
+    With `rehash`, every byte is read. Nobody may be writing.
     """
     inventory = take_inventory(data)
     for digest, content in inventory.contents.items():
@@ -66,6 +71,7 @@ def assert_sound(data: Path, *, rehash: bool = False) -> Inventory:
         assert path.stat().st_size == copy.size, f"{copy.digest} lies at {key} with another size than {copy.size}"
         if rehash:
             _assert_digest(path, copy.digest)
+    assert not inventory.misjudged, f"needed, and yet to be removed: {sorted(inventory.misjudged)}"
     assert not inventory.nameless, f"no row names {sorted(inventory.nameless)}"
     return inventory
 

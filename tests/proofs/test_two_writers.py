@@ -12,7 +12,7 @@ from typing import Final, Literal
 import httpx2
 import pytest
 
-from tests.distribution.making import Content
+from tests.distribution.making import Content, unknown_digest
 from tests.proofs.client import Client, connect, expect, range_end, worker_of
 from tests.proofs.conftest import Report, Scale
 from tests.proofs.images import make_layer
@@ -30,6 +30,10 @@ SIZES: Final = (20_000, 300_000, 1_000_000)
 SLOW_EVERY: Final = 25
 HEAD_START: Final = 1.0
 LONGER_THAN_ANY_WAIT: Final = 6.0
+# How many of a hundred writers name another digest than that of their bytes.
+WRONG_IN_100: Final = 25
+# Seconds between what a writer sends, at most: some are fast, some slow, so that the one overtakes the other.
+GAPS: Final = (0.0, 0.01, 0.1)
 # How often a writer that was refused goes on from where the server says that the upload stands.
 MOST_TRIES: Final = 5
 
@@ -41,16 +45,18 @@ STYLES: Final[tuple[Style, ...]] = ("at once", "whole", "stream", "chunks")
 
 @dataclass
 class Writer:
-    """One of two clients of the same session, with bytes of its own.
+    """One of two clients of the same session, with bytes of its own and the digest that it ends with.
 
-    In seconds, `delay` is what it waits before it begins, `pause` what it waits after the first bytes.
+    In seconds, `gap` is what it waits at most wherever it can, `delay` before it begins, `pause` after the first bytes.
     """
 
     client: Client
     location: str
     content: Content
+    digest: str
     style: Style
     rng: Random
+    gap: float
     delay: float = 0.0
     pause: float = 0.0
     statuses: list[int] = field(default_factory=list)
@@ -72,16 +78,15 @@ class Writer:
             start = range_end(answer)
 
     async def _write_from(self, start: int) -> httpx2.Response:
-        data, digest = self.content.data[start:], self.content.digest
-        if self.style == "at once":
-            return await self._note(self.client.put(self.location, digest, data))
-        if self.style == "whole":
-            return await self._note(self.client.put(self.location, digest, self._stream(data)))
+        data = self.content.data[start:]
+        if self.style in {"at once", "whole"}:
+            length = len(data) if self.style == "at once" else None
+            return await self._note(self.client.put(self.location, self.digest, self._stream(data), length))
         if self.style == "stream":
             refusal = await self._patch(self._stream(data))
         else:
             refusal = await self._send_chunks(start, data)
-        return refusal or await self._note(self.client.put(self.location, digest))
+        return refusal or await self._note(self.client.put(self.location, self.digest))
 
     async def _send_chunks(self, start: int, data: bytes) -> httpx2.Response | None:
         half = len(data) // 2
@@ -98,6 +103,7 @@ class Writer:
 
     async def _note(self, asking: Awaitable[httpx2.Response]) -> httpx2.Response:
         answer = await asking
+        await self._wait()
         assert answer.status_code in {201, 202, 400, 404, 416}, f"{answer.status_code} {answer.text}"
         self.statuses.append(answer.status_code)
         self.workers.add(worker_of(answer))
@@ -107,11 +113,22 @@ class Writer:
         """Send in pieces, so that the other one's come in between."""
         position = 0
         while position < len(data):
-            size = self.rng.randint(1, 200_000)
+            size = self.rng.randint(1, 1 + len(data) // 3)
             yield data[position : position + size]
             position += size
-            await asyncio.sleep(self.rng.uniform(0, 0.002) + self.pause)
+            await asyncio.sleep(self.pause)
+            await self._wait()
             self.pause = 0.0
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(self.rng.uniform(0, self.gap))
+
+
+def make_writer(client: Client, location: str, rng: Random) -> Writer:
+    """Make a writer by chance."""
+    content = make_layer(rng, rng.choice(SIZES))
+    digest = unknown_digest() if rng.randrange(100) < WRONG_IN_100 else content.digest
+    return Writer(client, location, content, digest, rng.choice(STYLES), rng, rng.choice(GAPS))
 
 
 async def contest(server: Server, token: str, rng: Random, *, slow: bool) -> list[Writer]:
@@ -122,9 +139,7 @@ async def contest(server: Server, token: str, rng: Random, *, slow: bool) -> lis
             for _ in range(2)
         ]
         location = await clients[0].start()
-        writers = [
-            Writer(client, location, make_layer(rng, rng.choice(SIZES)), rng.choice(STYLES), rng) for client in clients
-        ]
+        writers = [make_writer(client, location, rng) for client in clients]
         if slow:
             writers[0].style, writers[0].pause = "stream", LONGER_THAN_ANY_WAIT
             writers[1].delay = HEAD_START
@@ -138,6 +153,7 @@ async def check(client: Client, location: str, writers: list[Writer]) -> None:
     assert sum(writer.is_taken for writer in writers) <= 1
     for writer in writers:
         digest = writer.content.digest
+        assert writer.digest == digest or not writer.is_taken
         assert await client.read_blob(digest) == (digest if writer.is_taken else None)
     answer = await client.http.get(location)
     if answer.status_code != 404:
@@ -167,3 +183,42 @@ def test_two_writers_of_one_session(rng: Random, scale: Scale, report: Report, t
         seen = asyncio.run(contest_all(server, token, rng, scale(SESSIONS)))
         assert not assert_sound(server.data, rehash=True).uploads
     report(seen)
+
+
+async def overtake(client: Client, slow: Content, slow_digest: str, fast: Content) -> httpx2.Response:
+    """Begin to send a small blob; upload another one meanwhile, but for its end. Return what the slow one is answered.
+
+    The fast one's end is taken although the session had another writer, and the blob is there.
+    """
+    location, overtaken = await client.start(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield slow.data[:1]
+        await overtaken.wait()
+        yield slow.data[1:]
+
+    sending = asyncio.create_task(client.put(location, slow_digest, body(), len(slow.data)))
+    await asyncio.sleep(HEAD_START)
+    expect(await client.patch(location, fast.data), 202)
+    overtaken.set()
+    answer = await sending
+    expect(await client.put(location, fast.digest), 201)
+    assert await client.read_blob(fast.digest) == fast.digest
+    return answer
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["right digest", "wrong digest"])
+def test_a_small_upload_that_is_overtaken(is_right: bool, new_rng: Random, tmp_path: Path) -> None:
+    """Small bodies take no lock; one that is overtaken takes nothing from who came first, now or later."""
+    slow, fast = make_layer(new_rng, 100), make_layer(new_rng, SIZES[1])
+
+    async def run(server: Server, token: str) -> None:
+        async with connect(server, token) as http:
+            client = Client(http, REPOSITORY)
+            digest = slow.digest if is_right else unknown_digest()
+            assert (await overtake(client, slow, digest, fast)).status_code in {400, 404}
+            assert await client.read_blob(slow.digest) is None
+
+    with watched_server(tmp_path / "data") as server:
+        asyncio.run(run(server, server.token()))
+        assert_sound(server.data, rehash=True)
