@@ -10,6 +10,8 @@ from bench.targets import MOORAGE, PEERS, judge
 _LIMIT = "limit"
 _NONE = "-"
 _WHOLE_FROM = 100
+# A share of the cores; a quiet machine is far below, with what the kernel does for server and generator.
+_DISTURBED = 0.2
 # From here on two figures look alike in the tables.
 _A_LOSS = 0.995
 
@@ -80,7 +82,7 @@ def _servers(participants: Sequence[Participant]) -> Iterator[str]:
 
 
 def _figures(results: Results) -> Iterator[str]:
-    yield "In brackets: how many times as good Moorage is."
+    yield f"In brackets: how many times as good Moorage is. {_disturbance(results)}"
     yield ""
 
     def cell(row: Row, server: str) -> str:
@@ -156,12 +158,16 @@ def _notes(results: Results) -> Iterator[str]:
             if reason and one.name != _LIMIT:
                 yield f"- `{row.name}`, {one.title}: no figure, since it {reason.splitlines()[0]}"
             yield from _remarks(row, one, results.of(row.name, one.name))
-    shares = [one.usage.elsewhere for one in results.measurements]
-    if shares:
-        yield (
-            f"- Something else used {median(shares):.0%} of the machine's cores while a figure was taken (median; "
-            f"{max(shares):.0%} at worst)."
-        )
+
+
+def _disturbance(results: Results) -> str:
+    """Say how much of the machine belonged to neither server nor generator."""
+    shares = [one.usage.elsewhere for one in results.measurements] or [0.0]
+    text = (
+        f"While a figure was taken, something else used {median(shares):.0%} of the machine's cores (median; "
+        f"{max(shares):.0%} at worst)."
+    )
+    return text if median(shares) < _DISTURBED else f"{text} **That is too much to trust these figures.**"
 
 
 def _remarks(row: Row, server: Participant, measured: Sequence[Measurement]) -> Iterator[str]:

@@ -56,6 +56,7 @@ def test_writer_that_lost_the_upload_changes_nothing(connection: sa.Connection, 
 def test_upload_ends_once(connection: sa.Connection, begun: Upload) -> None:
     """Commit, cancel and expiry all consume the row, and one of them gets it."""
     assert uploads.consume(connection, begun)
+    assert not uploads.exists(connection, begun.id)
     assert not uploads.consume(connection, begun)
     assert not uploads.advance(connection, begun, 1, None)
     assert all_of(connection, upload) == []

@@ -34,6 +34,11 @@ def find(connection: sa.Connection, upload_id: str, now: datetime) -> Upload | N
     return None if row is None else Upload(*tuple(row))
 
 
+def exists(connection: sa.Connection, upload_id: str) -> bool:
+    """Tell whether an upload is still there, expired or not."""
+    return connection.execute(sa.select(sa.exists().where(upload.c.id == upload_id))).scalar_one()
+
+
 def advance(connection: sa.Connection, seen: Upload, offset: int, hash_state: bytes | None) -> bool:
     """Record what a writer has received, which raises the epoch; False where the upload is not as the writer saw it."""
     change = sa.update(upload).where(upload.c.id == seen.id, upload.c.epoch == seen.epoch)

@@ -133,12 +133,10 @@ async def finish(
 
     Raises DigestInvalid, and forgets the upload, where the bytes are not those of `digest`.
     """
-    if (
-        chunk.size is not None
-        and chunk.size <= SMALL
-        and (upload := await _untouched(installation, caller, name, upload_id))
-    ):
-        await _finish_small(installation, caller, name, digest, upload, chunk)
+    is_small = chunk.size is not None and chunk.size <= SMALL
+    untouched = await _untouched(installation, caller, name, upload_id) if is_small else None
+    if untouched is not None:
+        await _finish_small(installation, caller, name, digest, untouched, chunk)
         return
     async with _writing(installation, caller, name, upload_id) as writing:
         await _receive(installation, writing, chunk)
@@ -264,10 +262,11 @@ async def _commit(
         if not uploads.consume(connection, upload):
             _abandon(connection, now, installation, upload)
             return False, None
+        unused: str | None = upload.key
         if copy is None or is_lost:
+            unused = copy.key if copy is not None else None
             blobs.add(connection, digest, size, now)
             blobs.add_copy(connection, digest, store_name, upload.key, now)
-        unused = upload.key if copy is not None and not is_lost else copy.key if copy is not None else None
         if unused is not None:
             doomed_objects.doom(connection, store_name, unused, now)
         blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
@@ -348,8 +347,9 @@ async def _discard(installation: Installation, upload: Upload) -> None:
 
 
 def _abandon(connection: Connection, now: datetime, installation: Installation, upload: Upload) -> None:
-    """Doom what was staged for an upload that ends without it, unless another request has made it a blob's copy."""
-    if not blobs.is_copy(connection, upload.key):
+    """Doom what was staged for an upload that is over, unless another request has made it a blob's copy."""
+    is_over = not uploads.exists(connection, upload.id)
+    if is_over and not blobs.is_copy(connection, upload.key):
         doomed_objects.doom(connection, installation.store_name, upload.key, now)
 
 
