@@ -17,7 +17,8 @@ def page_size(request: Request) -> int:
         return MOST
     if not (text.isascii() and text.isdigit()):
         raise PaginationInvalid(f"n={text!r:.40} must be a whole number of entries, 0 or more.")
-    return MOST if len(text) > len(str(MOST)) else min(int(text), MOST)
+    digits = text.lstrip("0") or "0"
+    return MOST if len(digits) > len(str(MOST)) else min(int(digits), MOST)
 
 
 def link_headers(path: str, limit: int, last: str | None, **query: str | Sequence[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from moorage.registry.installation import Installation
 class Push:
     """A manifest as it was sent. `digest` None means to take the bytes' own; `tags` are to point to it.
 
-    `if_match` and `if_none_match` are the request's headers, and hold for the first tag.
+    `if_match` and `if_none_match` are the request's headers, and hold for the first tag, or for the manifest itself.
     """
 
     content: bytes
@@ -71,7 +71,7 @@ async def put(installation: Installation, caller: Caller, name: RepositoryName, 
 
     def store(connection: Connection, now: datetime) -> tuple[str, ...]:
         place = access.require(Stored(connection), now, caller, name, Action.PUSH)
-        _check_condition(connection, place, push)
+        _check_condition(connection, place, push, digest)
         absent = _absent_blobs(connection, place, parsed)
         if absent and parsed.subject is None:
             raise ManifestBlobUnknown(
@@ -113,16 +113,23 @@ def _checked_digest(push: Push) -> Digest:
     return actual
 
 
-def _check_condition(connection: Connection, place: Place, push: Push) -> None:
-    """Hold the tag against If-Match and If-None-Match (RFC 9110 §13.1), in the transaction that moves it."""
+def _check_condition(connection: Connection, place: Place, push: Push, digest: Digest) -> None:
+    """Hold what is there against If-Match and If-None-Match (RFC 9110 §13.1), in the transaction that changes it."""
     if push.if_match is None and push.if_none_match is None:
         return
-    tag = push.tags[0] if push.tags else None
-    present = tags.find(connection, place.repository_id, tag) if place.repository_id and tag else None
+    present = _present(connection, place.repository_id, push, digest) if place.repository_id else None
+    there = f"{push.tags[0] if push.tags else digest} is at {present or 'nothing'}"
     if push.if_match is not None and not etag_matches(push.if_match, present):
-        raise PreconditionFailed(f"If-Match does not hold: {tag} points to {present or 'nothing'}.")
+        raise PreconditionFailed(f"If-Match does not hold: {there}.")
     if push.if_none_match is not None and etag_matches(push.if_none_match, present):
-        raise PreconditionFailed(f"If-None-Match does not hold: {tag} points to {present}.")
+        raise PreconditionFailed(f"If-None-Match does not hold: {there}.")
+
+
+def _present(connection: Connection, repository_id: str, push: Push, digest: Digest) -> Digest | None:
+    """Return what the first tag points to, or, without tags, the manifest itself if it is there."""
+    if push.tags:
+        return tags.find(connection, repository_id, push.tags[0])
+    return digest if manifests.find(connection, repository_id, digest) else None
 
 
 def _absent_blobs(connection: Connection, place: Place, parsed: Manifest) -> list[str]:

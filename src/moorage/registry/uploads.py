@@ -319,7 +319,10 @@ async def _finish_small(
     def publish(connection: Connection, now: datetime) -> None:
         place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         if not uploads.consume(connection, upload):
-            raise UploadUnknown("blob upload unknown to registry: another request has ended it; start anew")
+            raise ChunkRefused(
+                "Another request wrote to this upload at the same time: go on where it stands now.",
+                _find(connection, now, caller, name, upload.id),
+            )
         blobs.add(connection, digest, len(content), now, content)
         blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
 
