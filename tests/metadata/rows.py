@@ -39,7 +39,7 @@ def add_registry(connection: sa.Connection, name: str = "main", account_id: str 
 def add_repository(connection: sa.Connection, name: str = "app", registry_id: str | None = None) -> str:
     """Add a repository, in a registry of its own unless one is given; return the id."""
     place = Place("", registry_id or add_registry(connection), None, name, frozenset(), None)
-    return repositories.ensure(connection, place, name, NOW)
+    return repositories.ensure(connection, place, NOW)
 
 
 def add_blob(connection: sa.Connection, data: bytes, *repository_ids: str, store: str = STORE) -> Digest:

@@ -1,6 +1,7 @@
 """The log of changes: who changes a fact records it, in the transaction that changes it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,7 +36,7 @@ class Filled:
         tokens.create(connection, self.token_id, b"", token, NOW)
         self.registry_id = registries.create(connection, self.account_id, "main", NOW)
         self.place = Place(self.account_id, self.registry_id, None, "app", frozenset(), None)
-        self.repository_id = repositories.ensure(connection, self.place, "app", NOW)
+        self.repository_id = repositories.ensure(connection, self.place, NOW)
         blobs.add(connection, DIGEST, 0, NOW)
         blobs.link(connection, self.repository_id, DIGEST, NOW)
         manifests.put(connection, self.repository_id, MANIFEST, NOW)
@@ -68,7 +69,7 @@ CASES: Sequence[tuple[str, Callable[[Filled], Any], Callable[[Filled], set[Chang
     ),
     (
         "repository",
-        lambda f: repositories.ensure(f.connection, f.place, "other", NOW),
+        lambda f: repositories.ensure(f.connection, replace(f.place, name="other"), NOW),
         lambda f: {changes.of_repository(f.registry_id, "other")},
     ),
     (

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from moorage.metadata import repositories
 from moorage.metadata.repositories import RepositoryRow
 from moorage.metadata.tables import repository
-from moorage.model import Place
+from moorage.model import Place, new_id
 from tests.metadata.rows import NOW, add_account, add_registry, add_repository, all_of
 
 
@@ -28,9 +28,11 @@ def test_repository_is_born_once_and_private(connection: sa.Connection) -> None:
     registry_id = add_registry(connection)
     place = Place("account", registry_id, None, "app", frozenset(), None)
 
-    repository_id = repositories.ensure(connection, place, "app", NOW)
+    repository_id = repositories.ensure(connection, place, NOW)
 
-    assert repositories.ensure(connection, replace(place, repository_id=repository_id), "app", NOW) == repository_id
+    # Also for who began when it was not there yet.
+    assert repositories.ensure(connection, place, NOW) == repository_id
+    assert repositories.ensure(connection, replace(place, repository_id=repository_id), NOW) == repository_id
     assert [tuple(row) for row in all_of(connection, repository)] == [(repository_id, registry_id, "app", False, NOW)]
 
 
@@ -40,8 +42,9 @@ def test_name_is_taken_once_in_its_registry(connection: sa.Connection) -> None:
     add_repository(connection, "app", registry_id)
     add_repository(connection, "app", add_registry(connection, "second"))
 
+    row = {"id": new_id(), "registry_id": registry_id, "name": "app", "public": False, "created_at": NOW}
     with pytest.raises(sa.exc.IntegrityError):
-        add_repository(connection, "app", registry_id)
+        connection.execute(sa.insert(repository), row)
 
 
 def test_publicity_is_changed_and_taken_back(connection: sa.Connection) -> None:

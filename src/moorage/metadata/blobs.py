@@ -27,21 +27,30 @@ def is_linked(connection: sa.Connection, repository_id: str, digest: Digest) -> 
     return bool(linked(connection, repository_id, [str(digest)]))
 
 
+_COPY = sa.and_(blob_copy.c.digest == blob.c.digest, blob_copy.c.store == sa.bindparam("store"))
+_FIND = (
+    sa.select(blob.c.size, blob.c.content, blob_copy.c.key)
+    .select_from(blob.outerjoin(blob_copy, _COPY))
+    .where(blob.c.digest == sa.bindparam("digest"))
+)
+
+
 def find(connection: sa.Connection, digest: Digest, store: str) -> BlobRow | None:
     """Find a blob whose bytes are in its row or in a store, whoever may see it."""
-    copy = sa.and_(blob_copy.c.digest == blob.c.digest, blob_copy.c.store == store)
-    query = sa.select(blob.c.size, blob.c.content, blob_copy.c.key).select_from(blob.outerjoin(blob_copy, copy))
-    row = connection.execute(query.where(blob.c.digest == str(digest))).one_or_none()
+    row = connection.execute(_FIND, {"digest": str(digest), "store": store}).one_or_none()
     return None if row is None or (row.content is None and row.key is None) else BlobRow(*tuple(row))
+
+
+_INSERT = insert(blob)
+_ADD = _INSERT.on_conflict_do_nothing()
+_FILL = _INSERT.on_conflict_do_update(index_elements=[blob.c.digest], set_={"content": _INSERT.excluded.content})
 
 
 def add(connection: sa.Connection, digest: Digest, size: int, now: datetime, content: bytes | None = None) -> None:
     """Add a blob's row unless it is there; `content` fills it in either way."""
-    row = insert(blob).values(digest=str(digest), size=size, content=content, created_at=now)
-    if content is None:
-        connection.execute(row.on_conflict_do_nothing())
-    else:
-        connection.execute(row.on_conflict_do_update(index_elements=[blob.c.digest], set_={"content": content}))
+    row = {"digest": str(digest), "size": size, "content": content, "created_at": now}
+    connection.execute(_ADD if content is None else _FILL, row)
+    if content is not None:
         changes.record(connection, [changes.of_blob(digest)])
 
 
@@ -58,10 +67,13 @@ def is_copy(connection: sa.Connection, key: str) -> bool:
     return connection.execute(sa.select(sa.exists().where(blob_copy.c.key == key))).scalar_one()
 
 
+_LINK = insert(repository_blob).on_conflict_do_nothing()
+
+
 def link(connection: sa.Connection, repository_id: str, digest: Digest, now: datetime) -> None:
     """Let a repository serve a blob."""
-    row = insert(repository_blob).values(repository_id=repository_id, digest=str(digest), linked_at=now)
-    if connection.execute(row.on_conflict_do_nothing()).rowcount:
+    row = {"repository_id": repository_id, "digest": str(digest), "linked_at": now}
+    if connection.execute(_LINK, row).rowcount:
         changes.record(connection, [changes.of_link(repository_id, digest)])
 
 

@@ -56,11 +56,14 @@ def of_blob(digest: Digest | str) -> Change:
     return Change("blob", str(digest))
 
 
+_INSERT = sa.insert(change)
+
+
 def record(connection: sa.Connection, changes: Iterable[Change]) -> None:
     """Tell every worker to forget some facts."""
     rows = [{"kind": one.kind, "key": one.key} for one in changes]
     if rows:
-        connection.execute(sa.insert(change), rows)
+        connection.execute(_INSERT, rows)
 
 
 def prune(connection: sa.Connection, keep: int, limit: int) -> int:

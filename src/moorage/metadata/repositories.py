@@ -19,28 +19,32 @@ class RepositoryRow:
     public: bool
 
 
+_FIND = sa.select(repository.c.id, repository.c.public).where(
+    repository.c.registry_id == sa.bindparam("registry_id"), repository.c.name == sa.bindparam("name")
+)
+
+
 def find(connection: sa.Connection, registry_id: str, name: str) -> RepositoryRow | None:
     """Find a repository in a registry; None while nothing was committed to it."""
-    query = sa.select(repository.c.id, repository.c.public)
-    query = query.where(repository.c.registry_id == registry_id, repository.c.name == name)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIND, {"registry_id": registry_id, "name": name}).one_or_none()
     return None if row is None else RepositoryRow(row.id, row.public)
 
 
-def ensure(connection: sa.Connection, place: Place, name: str, now: datetime) -> str:
-    """Return the repository's id, making the (private) repository where this is its first commit."""
-    if place.repository_id is not None:
-        return place.repository_id
+def ensure(connection: sa.Connection, place: Place, now: datetime) -> str:
+    """Return the repository's id as it is now, making the (private) repository where this is its first commit."""
+    row = find(connection, place.registry_id, place.name)
+    if row is not None:
+        return row.id
     repository_id = new_id()
     values = {
         "id": repository_id,
         "registry_id": place.registry_id,
-        "name": name,
+        "name": place.name,
         "public": False,
         "created_at": now,
     }
     connection.execute(sa.insert(repository).values(values))
-    changes.record(connection, [changes.of_repository(place.registry_id, name)])
+    changes.record(connection, [changes.of_repository(place.registry_id, place.name)])
     return repository_id
 
 

@@ -9,10 +9,14 @@ from moorage.metadata.tables import tag
 from moorage.model import new_id
 from moorage.oci.digest import Digest
 
+_FIND = sa.select(tag.c.digest).where(
+    tag.c.repository_id == sa.bindparam("repository_id"), tag.c.name == sa.bindparam("name"), tag.c.ended_at.is_(None)
+)
+
 
 def find(connection: sa.Connection, repository_id: str, name: str) -> Digest | None:
     """Return the digest that a tag points to now, in the algorithm it was pushed under."""
-    digest = connection.execute(sa.select(tag.c.digest).where(_open(repository_id, name))).scalar_one_or_none()
+    digest = connection.execute(_FIND, {"repository_id": repository_id, "name": name}).scalar_one_or_none()
     return None if digest is None else Digest.parse(digest)
 
 

@@ -20,17 +20,29 @@ _COLUMNS = (
     upload.c.expires_at,
 )
 
+# Made once: to make a statement costs more than to run it, and these run several times a request.
+_HERE = sa.and_(upload.c.id == sa.bindparam("upload_id"), upload.c.epoch == sa.bindparam("seen_epoch"))
+_INSERT = sa.insert(upload)
+_FIND = sa.select(*_COLUMNS).where(upload.c.id == sa.bindparam("upload_id"), upload.c.expires_at > sa.bindparam("now"))
+_ADVANCE = (
+    sa.update(upload)
+    .where(_HERE)
+    .values(
+        offset=sa.bindparam("new_offset"), hash_state=sa.bindparam("new_hash_state"), epoch=sa.bindparam("new_epoch")
+    )
+)
+_CONSUME = sa.delete(upload).where(_HERE)
+
 
 def create(connection: sa.Connection, new: Upload, now: datetime) -> None:
     """Add an upload."""
     values = {column.name: getattr(new, column.name) for column in _COLUMNS}
-    connection.execute(sa.insert(upload).values(values | {"started_at": now}))
+    connection.execute(_INSERT, values | {"started_at": now})
 
 
 def find(connection: sa.Connection, upload_id: str, now: datetime) -> Upload | None:
     """Find an upload that has not expired."""
-    query = sa.select(*_COLUMNS).where(upload.c.id == upload_id, upload.c.expires_at > now)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIND, {"upload_id": upload_id, "now": now}).one_or_none()
     return None if row is None else Upload(*tuple(row))
 
 
@@ -41,19 +53,20 @@ def exists(connection: sa.Connection, upload_id: str) -> bool:
 
 def advance(connection: sa.Connection, seen: Upload, offset: int, hash_state: bytes | None) -> bool:
     """Record what a writer has received, which raises the epoch; False where the upload is not as the writer saw it."""
-    change = sa.update(upload).where(upload.c.id == seen.id, upload.c.epoch == seen.epoch)
-    return (
-        connection.execute(change.values(offset=offset, hash_state=hash_state, epoch=upload.c.epoch + 1)).rowcount == 1
-    )
+    values = {"new_offset": offset, "new_hash_state": hash_state, "new_epoch": seen.epoch + 1}
+    return connection.execute(_ADVANCE, values | _here(seen)).rowcount == 1
 
 
 def consume(connection: sa.Connection, seen: Upload) -> bool:
     """End an upload; False where it is not as it was seen. Who gets True decides what becomes of its key."""
-    here = sa.and_(upload.c.id == seen.id, upload.c.epoch == seen.epoch)
-    return connection.execute(sa.delete(upload).where(here)).rowcount == 1
+    return connection.execute(_CONSUME, _here(seen)).rowcount == 1
 
 
 def expired(connection: sa.Connection, now: datetime, limit: int) -> list[Upload]:
     """Return uploads whose time is over, the oldest first."""
     query = sa.select(*_COLUMNS).where(upload.c.expires_at <= now).order_by(upload.c.expires_at).limit(limit)
     return [Upload(*tuple(row)) for row in connection.execute(query)]
+
+
+def _here(seen: Upload) -> dict[str, object]:
+    return {"upload_id": seen.id, "seen_epoch": seen.epoch}

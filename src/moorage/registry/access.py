@@ -9,7 +9,13 @@ from moorage.oci.reference import RepositoryName
 from moorage.policy import access
 from moorage.policy.access import Holder
 from moorage.policy.scopes import repository_scope
-from moorage.registry.facts import Facts
+from moorage.registry.facts import Facts, recall
+from moorage.registry.installation import Installation
+
+
+async def permit(installation: Installation, caller: Caller, name: RepositoryName, action: Action) -> Place:
+    """Do as `require`, on what this worker remembers, which is as true as the database at this moment."""
+    return await recall(installation, lambda facts, now: require(facts, now, caller, name, action))
 
 
 def require(facts: Facts, now: datetime, caller: Caller, name: RepositoryName, action: Action) -> Place:

@@ -15,7 +15,7 @@ from moorage.model import Action, Caller, Place
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
-from moorage.registry.facts import Facts, Stored, recall
+from moorage.registry.facts import Facts, recall
 from moorage.registry.installation import Installation
 from moorage.storage.contract import BlobStore
 
@@ -68,9 +68,9 @@ async def find(installation: Installation, caller: Caller, name: RepositoryName,
 
 async def delete(installation: Installation, caller: Caller, name: RepositoryName, digest: Digest) -> None:
     """Take a blob out of a repository. Raises Unsupported, naming a manifest, while one needs it."""
+    place = await access.permit(installation, caller, name, Action.DELETE)
 
-    def unlink(connection: Connection, now: datetime) -> None:
-        place = access.require(Stored(connection), now, caller, name, Action.DELETE)
+    def unlink(connection: Connection, now: datetime) -> None:  # noqa: ARG001 - a unit's signature
         user = blobs.user_manifest(connection, existing(place), digest)
         if user is not None:
             raise Unsupported(f"Blob {digest} is needed by manifest {user} in {name}: delete that manifest first.")

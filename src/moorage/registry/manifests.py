@@ -8,14 +8,15 @@ from sqlalchemy import Connection
 from moorage.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown, PreconditionFailed
 from moorage.metadata import blobs, manifests, repositories, tags
 from moorage.metadata.manifests import ManifestRow, NewManifest
-from moorage.model import Action, Caller, Place
+from moorage.metadata.repositories import RepositoryRow
+from moorage.model import Action, Caller
 from moorage.oci.conditions import etag_matches
 from moorage.oci.digest import Digest
 from moorage.oci.manifest import Manifest, parse
 from moorage.oci.reference import RepositoryName, Tag
 from moorage.registry import access
 from moorage.registry.blobs import existing
-from moorage.registry.facts import Facts, Stored, recall
+from moorage.registry.facts import Facts, recall
 from moorage.registry.installation import Installation
 
 
@@ -69,16 +70,18 @@ async def put(installation: Installation, caller: Caller, name: RepositoryName, 
     parsed = parse(push.content, push.content_type)
     digest = _checked_digest(push)
 
+    place = await access.permit(installation, caller, name, Action.PUSH)
+
     def store(connection: Connection, now: datetime) -> tuple[str, ...]:
-        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
-        _check_condition(connection, place, push, digest)
-        absent = _absent_blobs(connection, place, parsed)
+        repository = repositories.find(connection, place.registry_id, place.name)
+        _check_condition(connection, repository, push, digest)
+        absent = _absent_blobs(connection, repository, parsed)
         if absent and parsed.subject is None:
             raise ManifestBlobUnknown(
                 f"references a manifest or blob unknown to registry: push {', '.join(absent)} to {name} first",
                 detail=[{"digest": one} for one in absent],
             )
-        repository_id = repositories.ensure(connection, place, name.repository, now)
+        repository_id = repositories.ensure(connection, place, now)
         new = NewManifest(digest, push.content, parsed, incomplete=bool(absent), pushed_by=place.actor)
         manifests.put(connection, repository_id, new, now)
         for tag in push.tags:
@@ -91,9 +94,9 @@ async def put(installation: Installation, caller: Caller, name: RepositoryName, 
 
 async def delete(installation: Installation, caller: Caller, name: RepositoryName, reference: Digest | Tag) -> None:
     """Delete a tag, which leaves its manifest, or a manifest, which takes its tags along. Raises ManifestUnknown."""
+    place = await access.permit(installation, caller, name, Action.DELETE)
 
     def end(connection: Connection, now: datetime) -> None:
-        place = access.require(Stored(connection), now, caller, name, Action.DELETE)
         repository_id = existing(place)
         if isinstance(reference, str):
             gone = tags.close(connection, repository_id, reference, now, place.actor)
@@ -113,11 +116,11 @@ def _checked_digest(push: Push) -> Digest:
     return actual
 
 
-def _check_condition(connection: Connection, place: Place, push: Push, digest: Digest) -> None:
+def _check_condition(connection: Connection, repository: RepositoryRow | None, push: Push, digest: Digest) -> None:
     """Hold what is there against If-Match and If-None-Match (RFC 9110 §13.1), in the transaction that changes it."""
     if push.if_match is None and push.if_none_match is None:
         return
-    present = _present(connection, place.repository_id, push, digest) if place.repository_id else None
+    present = _present(connection, repository.id, push, digest) if repository else None
     there = f"{push.tags[0] if push.tags else digest} is at {present or 'nothing'}"
     if push.if_match is not None and not etag_matches(push.if_match, present):
         raise PreconditionFailed(f"If-Match does not hold: {there}.")
@@ -132,11 +135,11 @@ def _present(connection: Connection, repository_id: str, push: Push, digest: Dig
     return digest if manifests.find(connection, repository_id, digest) else None
 
 
-def _absent_blobs(connection: Connection, place: Place, parsed: Manifest) -> list[str]:
+def _absent_blobs(connection: Connection, repository: RepositoryRow | None, parsed: Manifest) -> list[str]:
     wanted = {str(descriptor.digest) for descriptor in parsed.required_blobs}
-    if not wanted or place.repository_id is None:
+    if not wanted or repository is None:
         return sorted(wanted)
-    return sorted(wanted - blobs.linked(connection, place.repository_id, wanted))
+    return sorted(wanted - blobs.linked(connection, repository.id, wanted))
 
 
 def _absent_children(connection: Connection, repository_id: str, parsed: Manifest) -> tuple[str, ...]:

@@ -23,10 +23,10 @@ async def mount(
     What the caller may not pull is not there for them. Raises Unauthorized, asking for both scopes, where the bearer
     token was never meant for `source`: clients then get one that is, or go on without a mount.
     """
+    place = await access.permit(installation, caller, name, Action.PUSH)
 
     def find(connection: Connection, now: datetime) -> BlobRow | None:
         facts = Stored(connection)
-        place = access.require(facts, now, caller, name, Action.PUSH)
         if source is None:
             readable = access.holder_of(facts, now, caller).accounts.get(place.account_id, frozenset())
             is_there = Action.PULL in readable and blobs.account_has(connection, place.account_id, digest)
@@ -45,8 +45,7 @@ async def mount(
     def link(connection: Connection, now: datetime) -> bool:
         if find(connection, now) != row:
             return False
-        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
-        blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
+        blobs.link(connection, repositories.ensure(connection, place, now), digest, now)
         return True
 
     return await installation.database.write(link)

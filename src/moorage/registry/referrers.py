@@ -12,7 +12,6 @@ from moorage.oci.descriptor import Descriptor
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
-from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 
 # Bytes of all manifests that one page describes, which bounds both the page and the memory that it takes: containerd
@@ -40,12 +39,13 @@ class ReferrerQuery:
 
 async def page(installation: Installation, caller: Caller, name: RepositoryName, query: ReferrerQuery) -> ReferrerPage:
     """List what refers to a subject; nothing, rather than an error, where subject or repository do not exist."""
+    place = await access.permit(installation, caller, name, Action.PULL)
+    if place.repository_id is None:
+        return ReferrerPage([], more=False)
+    repository_id = place.repository_id
 
-    def look(connection: Connection, now: datetime) -> ReferrerPage:
-        place = access.require(Stored(connection), now, caller, name, Action.PULL)
-        if place.repository_id is None:
-            return ReferrerPage([], more=False)
-        which = (place.repository_id, query.subject, query.artifact_types, query.after)
+    def look(connection: Connection, now: datetime) -> ReferrerPage:  # noqa: ARG001 - a unit's signature
+        which = (repository_id, query.subject, query.artifact_types, query.after)
         sizes = referrers.sizes(connection, *which, query.limit + 1)
         fitting = min(query.limit, _fitting(sizes))
         return ReferrerPage(referrers.page(connection, *which, fitting), fitting < len(sizes))

@@ -22,13 +22,12 @@ from moorage.errors import (
 )
 from moorage.metadata import blobs, doomed_objects, repositories, uploads
 from moorage.metadata.blobs import BlobRow
-from moorage.model import Action, Caller, Upload, new_id
+from moorage.model import Action, Caller, Place, Upload, new_id
 from moorage.oci.digest import Digest
 from moorage.oci.ranges import ByteRange
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
 from moorage.registry.blobs import is_whole
-from moorage.registry.facts import Stored
 from moorage.registry.installation import Installation
 from moorage.registry.pouring import pour
 from moorage.storage.contract import Stage
@@ -86,9 +85,9 @@ class _Writing:
 
 async def start(installation: Installation, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> Upload:
     """Begin an upload, hashed by `algorithm` on its way in."""
+    place = await access.permit(installation, caller, name, Action.PUSH)
 
     def create(connection: Connection, now: datetime) -> Upload:
-        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         upload = Upload(
             id=new_id(),
             registry_id=place.registry_id,
@@ -109,11 +108,8 @@ async def start(installation: Installation, caller: Caller, name: RepositoryName
 
 async def status(installation: Installation, caller: Caller, name: RepositoryName, upload_id: str) -> Upload:
     """Return how far an upload is."""
-
-    def look(connection: Connection, now: datetime) -> Upload:
-        return _find(connection, now, caller, name, upload_id)
-
-    return await installation.database.read(look)
+    place = await access.permit(installation, caller, name, Action.PUSH)
+    return await installation.database.read(lambda connection, now: _find(connection, now, place, upload_id))
 
 
 async def append(
@@ -167,11 +163,10 @@ async def expire(installation: Installation) -> int:
     return await installation.database.write(end)
 
 
-def _find(connection: Connection, now: datetime, caller: Caller, name: RepositoryName, upload_id: str) -> Upload:
+def _find(connection: Connection, now: datetime, place: Place, upload_id: str) -> Upload:
     """Find an upload of this repository that this caller began; all others are unknown to them."""
-    place = access.require(Stored(connection), now, caller, name, Action.PUSH)
     upload = uploads.find(connection, upload_id, now)
-    mine = (place.registry_id, name.repository, place.actor)
+    mine = (place.registry_id, place.name, place.actor)
     if upload is None or (upload.registry_id, upload.repository, upload.started_by) != mine:
         raise _gone()
     return upload
@@ -252,10 +247,11 @@ async def _commit(
     store_name, upload, size = installation.store_name, writing.upload, writing.stage.offset
     checked: BlobRow | None = None
     is_lost = False
+    # Once more: the bytes may have taken long to come.
+    place = await access.permit(installation, caller, name, Action.PUSH)
 
     def publish(connection: Connection, now: datetime) -> tuple[bool, BlobRow | None]:
         """Commit, and tell whether that was possible; or return a copy that is there and was not looked at yet."""
-        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         copy = blobs.find(connection, digest, store_name)
         if copy is not None and copy != checked:
             return False, copy
@@ -269,7 +265,7 @@ async def _commit(
             blobs.add_copy(connection, digest, store_name, upload.key, now)
         if unused is not None:
             doomed_objects.doom(connection, store_name, unused, now)
-        blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
+        blobs.link(connection, repositories.ensure(connection, place, now), digest, now)
         return True, None
 
     is_done, copy = await installation.database.write(publish)
@@ -306,8 +302,8 @@ async def _finish_small(
             gathered += data
     except BodyInterrupted:
         if gathered:
-            place = ByteRange(0, len(gathered) - 1)
-            await append(installation, caller, name, upload.id, Chunk(_only(gathered), place))
+            whole = ByteRange(0, len(gathered) - 1)
+            await append(installation, caller, name, upload.id, Chunk(_only(gathered), whole))
         raise
     content = bytes(gathered)
     _check_place(upload, chunk, len(content))
@@ -316,15 +312,16 @@ async def _finish_small(
         await _discard(installation, upload)
         raise _mismatch(actual, digest)
 
+    place = await access.permit(installation, caller, name, Action.PUSH)
+
     def publish(connection: Connection, now: datetime) -> None:
-        place = access.require(Stored(connection), now, caller, name, Action.PUSH)
         if not uploads.consume(connection, upload):
             raise ChunkRefused(
                 "Another request wrote to this upload at the same time: go on where it stands now.",
-                _find(connection, now, caller, name, upload.id),
+                _find(connection, now, place, upload.id),
             )
         blobs.add(connection, digest, len(content), now, content)
-        blobs.link(connection, repositories.ensure(connection, place, name.repository, now), digest, now)
+        blobs.link(connection, repositories.ensure(connection, place, now), digest, now)
 
     await installation.database.write(publish)
 
