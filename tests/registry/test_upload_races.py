@@ -4,6 +4,7 @@ import asyncio
 import random
 from asyncio import run
 from collections.abc import AsyncGenerator, Coroutine, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +273,51 @@ def test_two_pushes_that_heal_the_same_blob_keep_one_copy(files: Trial) -> None:
 
     assert [{row.key} for row in files.rows(tables.blob_copy)] == [files.keys()]
     assert files.pull_blob(DIGEST) == WHOLE
+
+
+def test_object_made_for_an_upload_that_just_ended_does_not_stay(files: Trial) -> None:
+    """A request that waited for the lock while another one committed is told so, and leaves nothing behind."""
+    upload = files.start()
+
+    async def scenario() -> None:
+        gate, begun = asyncio.Event(), asyncio.Event()
+
+        async def held() -> AsyncGenerator[bytes, None]:
+            begun.set()
+            yield FIRST
+            await gate.wait()
+            yield SECOND
+
+        first = asyncio.create_task(finish(files, upload, DIGEST, Chunk(held())))
+        await begun.wait()
+        second = asyncio.create_task(append(files, upload, chunk(b"too late")))
+        await asyncio.sleep(0.1)
+        gate.set()
+        await first
+        with pytest.raises(UploadUnknown):
+            await second
+
+    run(scenario())
+    assert files.pull_blob(DIGEST) == WHOLE
+    files.remove_doomed()
+    assert files.keys() == {upload.key}
+
+
+def test_object_made_anew_for_an_upload_that_is_gone_does_not_stay(files: Trial) -> None:
+    """Expiry and removal run while a request waits: the object that it then makes is doomed like the one before."""
+    upload, store = files.start(), files.installation.store
+
+    async def scenario() -> None:
+        held = await store.stage(upload.key, create=True)
+        waiting = asyncio.create_task(append(files, upload, chunk(b"too late")))
+        await asyncio.sleep(0.1)
+        files.clock.advance(timedelta(days=2))
+        assert await uploads.expire(files.installation) == 1
+        assert await doomed_objects.remove(files.installation) == 1
+        await held.close()
+        with pytest.raises(UploadUnknown):
+            await waiting
+
+    run(scenario())
+    files.remove_doomed()
+    assert files.keys() == set()

@@ -191,11 +191,20 @@ async def _writing(
         raise UploadUnknown("blob upload unknown to registry: its bytes are gone; start anew") from error
 
     try:
-        upload = await status(installation, caller, name, upload_id)
+        upload = await _look_again(installation, caller, name, waiting)
         await stage.resume(upload.offset, algorithms=(upload.algorithm,), hash_state=upload.hash_state)
         yield _Writing(replace(upload, offset=stage.offset), stage)
     finally:
         await stage.close()
+
+
+async def _look_again(installation: Installation, caller: Caller, name: RepositoryName, waiting: Upload) -> Upload:
+    """Return where an upload stands now; if it ended while we waited, see that no object that we made stays behind."""
+    try:
+        return await status(installation, caller, name, waiting.id)
+    except UploadUnknown:
+        await installation.database.write(lambda connection, now: _abandon(connection, now, installation, waiting))
+        raise
 
 
 async def _receive(installation: Installation, writing: _Writing, chunk: Chunk) -> None:

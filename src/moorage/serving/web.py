@@ -18,7 +18,7 @@ _BACKLOG = 1024
 _CONNECTIONS = 8192
 
 # Bytes of a request's body that are read at a time: larger pieces of an upload mean fewer steps for each of its bytes.
-_BUFFER = 1024 * 1024
+_BUFFER = 512 * 1024
 
 # Granian's own loggers stay as `logs.configure` set them up: their lines go to the one handler, in the one form.
 _KEEP_LOGGING = {
