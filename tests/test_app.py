@@ -1,21 +1,27 @@
 """From settings to a served installation."""
 
+import asyncio
 import json
 import shutil
+import socket
 from asyncio import run
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+import uvicorn
 
 from moorage import app
 from moorage.app import App
 from moorage.config import Settings
 from moorage.errors import StoreForeign, Unavailable
+from moorage.oci.digest import Digest
 from moorage.registry import health
 from moorage.registry.first_start import first_start
+from moorage.testing import open_app
 
 
 @dataclass
@@ -154,3 +160,28 @@ def test_closed_application_lets_go(tmp_path: Path) -> None:
         await again.close()
 
     run(scenario())
+
+
+def test_another_server_serves_it_too(tmp_path: Path) -> None:
+    """The application is plain ASGI: under uvicorn a blob is pushed and pulled as under Granian."""
+    data = b"pushed through another server"
+
+    async def scenario() -> bytes:
+        opened = await open_app(tmp_path)
+        await first_start(opened.installation, "admin@localhost", "password")
+        # It listens already: who connects before the server has started waits.
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(opened.asgi, lifespan="off", log_config=None))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v2/main/app/blobs/"
+        auth = ("admin@localhost", "password")
+        async with httpx2.AsyncClient(auth=auth) as client:
+            pushed = await client.post(f"{url}uploads/", params={"digest": str(Digest.of(data))}, content=data)
+            pulled = await client.get(f"{url}{Digest.of(data)}")
+        server.should_exit = True
+        await serving
+        await opened.close()
+        assert (pushed.status_code, pulled.status_code) == (201, 200)
+        return pulled.content
+
+    assert run(scenario()) == data
