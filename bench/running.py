@@ -81,7 +81,7 @@ class Running:
         """Stop the server and remove all that it stored."""
         self.stop()
         # Not by Python, which takes many times as long for very many folders.
-        subprocess.run(["rm", "-rf", "--", self.place.home], check=True)  # noqa: S607
+        subprocess.run(["rm", "-rf", "--", self.place.home], check=True)
 
     def _signal(self, number: int) -> None:
         """Send a signal to all processes of the server; those that have ended need none."""

@@ -20,7 +20,7 @@ def main() -> None:
 
 def _serve(options: Options) -> int:
     # Granian takes time to import, which the other commands need not spend.
-    from moorage.serving import start  # noqa: PLC0415
+    from moorage.serving import start  # noqa: PLC0415 - as said above
 
     return start.serve(config.load(os.environ, options))
 

@@ -21,7 +21,7 @@ class StageContract(StoreHarness):
     # Bytes
 
     @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))])
-    def test_every_kind_of_buffer_is_taken(self, store: BlobStore, kind: Any) -> None:  # noqa: ANN401
+    def test_every_kind_of_buffer_is_taken(self, store: BlobStore, kind: Any) -> None:  # noqa: ANN401 - a class or a function
         """Bytes, a bytearray, and views that can and cannot be written are stored and hashed alike."""
 
         async def scenario() -> None:

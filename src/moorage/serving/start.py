@@ -50,7 +50,7 @@ def _web_programs(settings: Settings, address: Address) -> list[Program]:
 
 def _run_jobs(settings: Settings, ready: Callable[[], None]) -> None:
     # DBOS takes half a second to import, which only this process should pay, after the web workers have started.
-    from moorage.jobs import worker  # noqa: PLC0415
+    from moorage.jobs import worker  # noqa: PLC0415 - as said above
 
     ready()
     worker.run(settings.data, partial(app.build, settings))
