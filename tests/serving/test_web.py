@@ -116,8 +116,9 @@ def test_reload_serves_a_new_certificate_and_keeps_old_transfers(start: Callable
     download = served.begin_download(old)
     write_certificate(new, tmp_path)
     served.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: served.answers(new) and not any(served.answers(old) for _ in range(10)))
-    assert all(served.answers(new) for _ in range(10))
+    # The kernel gives a connection to either worker: so many in a row do not miss one that is not renewed.
+    wait_until(lambda: all(served.answers(new) for _ in range(30)))
+    assert not served.answers(old)
     (tmp_path / "hold").unlink()
     assert download.read() == b"2"
 
