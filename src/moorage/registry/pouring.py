@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import cycle
+from mmap import mmap
 
 from moorage.storage.contract import Stage
 
@@ -14,18 +16,24 @@ async def pour(body: AsyncIterator[bytes], stage: Stage) -> None:
 
     Where the body breaks off, what came before is written and the body's error is raised.
     """
+    # Mapped, since a store may want whole pages of memory, and used in turn, since fresh memory has to be cleared.
+    pieces = cycle([mmap(-1, PIECE), mmap(-1, PIECE)])
+    piece, filled = next(pieces), 0
     under_way: asyncio.Task[None] | None = None
-    gathered = bytearray()
     try:
         async for data in body:
-            gathered += data
-            if len(gathered) >= PIECE:
-                if under_way is not None:
-                    await under_way
-                under_way = asyncio.create_task(stage.write(gathered))
-                gathered = bytearray()
+            rest = memoryview(data)
+            while rest:
+                taken = min(len(rest), PIECE - filled)
+                piece[filled : filled + taken] = rest[:taken]
+                rest, filled = rest[taken:], filled + taken
+                if filled == PIECE:
+                    if under_way is not None:
+                        await under_way
+                    under_way = asyncio.create_task(stage.write(memoryview(piece)))
+                    piece, filled = next(pieces), 0
     finally:
         if under_way is not None:
             await under_way
-        if gathered:
-            await stage.write(gathered)
+        if filled:
+            await stage.write(memoryview(piece)[:filled])

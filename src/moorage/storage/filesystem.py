@@ -21,6 +21,7 @@ from typing import ParamSpec, TypeVar
 from moorage.errors import MoorageError, StageBusy, StoreForeign, StoreFull
 from moorage.oci.digest import Digest
 from moorage.storage import files
+from moorage.storage.appending import Appender
 from moorage.storage.contract import CHUNK
 from moorage.storage.hashing import RunningHash, RunningHashes, new_hash
 from moorage.storage.keys import FOLDERS, check_key
@@ -44,6 +45,7 @@ class FilesystemStage:
     def __init__(self, file: int, path: Path, pool: Executor, check_room: Callable[[], None]) -> None:
         self._file = file
         self._path = path
+        self._appender = Appender(file)
         self._hashes = RunningHashes({}, 0)
         self._pool = pool
         self._check_room = check_room
@@ -128,15 +130,12 @@ class FilesystemStage:
         if self._unchecked >= _ROOM_CHECK_EVERY:
             self._check_room()
             self._unchecked = 0
-        position = self.offset
-        while rest:
-            written = os.pwrite(self._file, rest, position)
-            position += written
-            rest = rest[written:]
+        self._appender.append(rest, self.offset)
         self._hashes.update(data)
 
     def _rehash(self, running: RunningHash, position: int) -> None:
-        running.update(files.read_exactly(self._file, self._path, position, min(CHUNK, self.offset - position)))
+        file = self._appender.read_back()
+        running.update(files.read_exactly(file, self._path, position, min(CHUNK, self.offset - position)))
 
     def _sync(self) -> None:
         os.fsync(self._file)
