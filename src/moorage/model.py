@@ -85,15 +85,25 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload under way (spec: "upload session"). `offset` is the bytes received, `epoch` rises with each record."""
+    """An upload under way (spec: "upload session"). `offset` is the bytes received, `epoch` rises with each record.
+
+    A small one has its bytes in `content`. One that outgrew that is given a `key` to stage an object under; `content`
+    still has the first bytes then, until the object is known to have them.
+    """
 
     id: str
     registry_id: str
     repository: str
     started_by: str | None
-    key: str
+    key: str | None
+    content: bytes | None
     offset: int
     epoch: int
     algorithm: str
     hash_state: bytes | None
     expires_at: datetime
+
+    @property
+    def kept(self) -> bytes | None:
+        """All bytes received, where they are in the row alone; None where they are staged."""
+        return self.content if self.key is None else None

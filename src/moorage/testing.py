@@ -18,9 +18,9 @@ from moorage.oci.digest import Digest
 from moorage.oci.media_types import OCI_MANIFEST
 from moorage.oci.reference import RepositoryName, parse_tag
 from moorage.registry import manifests, uploads
-from moorage.registry.installation import open_installation
+from moorage.registry.chunks import Chunk
+from moorage.registry.installation import SMALL_BLOB, open_installation
 from moorage.registry.manifests import Push
-from moorage.registry.uploads import Chunk
 from moorage.storage.contract import BlobStore
 from moorage.storage.memory import MemoryStore
 
@@ -80,15 +80,18 @@ async def open_app(
     *,
     clock: Callable[[], datetime] = utc_now,
     make_store: Callable[[str], BlobStore] = lambda _: MemoryStore(),
+    small_blob: int = SMALL_BLOB,
 ) -> App:
     """Open a server whose database lies in `folder`, and whose blobs are in memory unless `make_store` says otherwise.
+
+    Blobs of up to `small_blob` bytes are in the database all the same.
 
     Empty at first, without users: see `registry.first_start`. End it with `App.close`.
     """
     defaults = Settings()
     schema.migrate(folder / "moorage.db")
     database = Database(folder / "moorage.db", clock=clock)
-    installation = await open_installation(database, make_store, defaults.upload_lifetime)
+    installation = await open_installation(database, make_store, defaults.upload_lifetime, small_blob)
     return App(DataPlane(installation, Terms(defaults.upload_idle_timeout.total_seconds(), ())), installation)
 
 

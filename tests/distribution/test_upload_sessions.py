@@ -12,6 +12,9 @@ from tests.distribution.operators import Operator, Person
 from tests.distribution.raw import Dial, RawConnection, chunked
 from tests.distribution.repository import Connect, Repository, Upload, assert_error
 
+# Bytes: too many for the row of an upload.
+LARGE = 200_000
+
 UNKNOWN = "01a20d00-0000-7000-8000-000000000000"
 
 
@@ -175,27 +178,41 @@ def test_second_writer_gives_up(repository: Repository, dial: Dial, owner_token:
     """While one request writes, a second one waits, then gets 416 with where the upload stands; the first goes on."""
     upload, first = repository.upload(), dial()
     upload.patch(b"x" * 100)
-    send_part(first, upload, owner_token, 100, b"y" * 50)
+    send_part(first, upload, owner_token, LARGE, b"y" * 50)
 
     second = upload.patch(b"z" * 10, 100)
-    first.send(b"y" * 50)
+    first.send(b"y" * (LARGE - 50))
 
     assert_error(second, 416, "RANGE_INVALID")
     assert (second.headers["Location"], second.headers["Range"]) == (upload.location, "0-99")
-    assert first.answer().header("Range") == "0-199"
-    assert_unharmed(upload, b"x" * 100 + b"y" * 100)
+    assert first.answer().header("Range") == f"0-{LARGE + 99}"
+    assert_unharmed(upload, b"x" * 100 + b"y" * LARGE)
+
+
+@pytest.mark.parametrize("query", ["", f"?digest={digest_of(b'y' * 100)}"], ids=["part", "end"])
+def test_small_body_that_is_overtaken(repository: Repository, dial: Dial, owner_token: str, query: str) -> None:
+    """Of two small requests the first to have its bytes is taken; the other gets 416 with where the upload stands."""
+    upload, slow = repository.upload(), dial()
+    send_part(slow, upload, owner_token, 100, b"y" * 50, query)
+
+    assert upload.patch(b"z" * 10, 0).headers["Range"] == "0-9"
+    slow.send(b"y" * 50)
+
+    answer = slow.answer()
+    assert (answer.status, answer.code, answer.header("Range")) == (416, "RANGE_INVALID", "0-9")
+    assert_unharmed(upload, b"z" * 10)
 
 
 def test_second_writer_waits(repository: Repository, dial: Dial, owner_token: str) -> None:
     """A second request that comes while the first is about to end goes on where that one ends."""
     upload, first = repository.upload(), dial()
-    send_part(first, upload, owner_token, 100, b"x" * 50)
+    send_part(first, upload, owner_token, LARGE, b"x" * 50)
     with ThreadPoolExecutor(1) as threads:
-        second = threads.submit(upload.patch, b"y" * 10, 100)
-        first.send(b"x" * 50)
+        second = threads.submit(upload.patch, b"y" * 10, LARGE)
+        first.send(b"x" * (LARGE - 50))
 
-        assert second.result().headers["Range"] == "0-109"
-    assert_unharmed(upload, b"x" * 100 + b"y" * 10)
+        assert second.result().headers["Range"] == f"0-{LARGE + 9}"
+    assert_unharmed(upload, b"x" * LARGE + b"y" * 10)
 
 
 @pytest.mark.parametrize("size", [1000, 300_000], ids=["small", "large"])
@@ -236,14 +253,25 @@ def test_finish_and_append_race(repository: Repository, size: int) -> None:
 def test_cancelled_while_writing(repository: Repository, dial: Dial, owner_token: str) -> None:
     """An upload that is being written to is not cancelled under the writer's hands."""
     upload, writer = repository.upload(), dial()
-    send_part(writer, upload, owner_token, 100, b"x" * 50)
+    send_part(writer, upload, owner_token, LARGE, b"x" * 50)
 
     refused = upload.cancel()
-    writer.send(b"x" * 50)
+    writer.send(b"x" * (LARGE - 50))
 
     assert_error(refused, 416, "RANGE_INVALID")
     assert writer.answer().status == 202
-    assert_unharmed(upload, b"x" * 100)
+    assert_unharmed(upload, b"x" * LARGE)
+
+
+def test_cancelled_before_a_small_body_is_there(repository: Repository, dial: Dial, owner_token: str) -> None:
+    """What has not come is nobody's yet: the upload ends, and the request that brings more is told so."""
+    upload, writer = repository.upload(), dial()
+    send_part(writer, upload, owner_token, 100, b"x" * 50)
+
+    assert upload.cancel().status_code == 204
+    writer.send(b"x" * 50)
+
+    assert writer.answer().code == "BLOB_UPLOAD_UNKNOWN"
 
 
 def test_expired_while_writing(repository: Repository, operator: Operator, dial: Dial, owner_token: str) -> None:

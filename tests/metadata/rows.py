@@ -70,6 +70,7 @@ def make_upload(registry_id: str, expires_at: datetime = NOW + HOUR) -> Upload:
         repository="app",
         started_by=new_id(),
         key=new_key(),
+        content=None,
         offset=0,
         epoch=0,
         algorithm="sha256",

@@ -44,6 +44,23 @@ def test_writer_records_how_far_it_came(connection: sa.Connection, begun: Upload
     assert uploads.find(connection, begun.id, NOW) == replace(begun, offset=2000, hash_state=None, epoch=2)
 
 
+def test_bytes_are_kept_in_the_row_until_an_object_has_them(connection: sa.Connection) -> None:
+    """Given a key, an upload still has its first bytes; they go once progress of the object is recorded."""
+    new = replace(make_upload(add_registry(connection)), key=None, content=b"")
+    uploads.create(connection, new, NOW)
+    kept = uploads.keep(connection, new, b"12345")
+    assert kept == replace(new, content=b"12345", offset=5, epoch=1)
+    assert kept.kept == b"12345"
+
+    keyed = uploads.give_key(connection, kept, "objects/01/key")
+    assert keyed == uploads.find(connection, new.id, NOW) == replace(kept, key="objects/01/key", epoch=2)
+    assert keyed.kept is None
+
+    assert uploads.advance(connection, keyed, 9, b"state")
+    staged = replace(keyed, content=None, offset=9, hash_state=b"state", epoch=3)
+    assert uploads.find(connection, new.id, NOW) == staged
+
+
 def test_writer_that_lost_the_upload_changes_nothing(connection: sa.Connection, begun: Upload) -> None:
     """Two saw the same epoch: who records second neither records, nor commits, nor cancels."""
     uploads.advance(connection, begun, 500, b"first")

@@ -26,11 +26,18 @@ class Fault:
 
 FAULTS: Final = (
     Fault(
-        "a skipped digest check",
-        "src/moorage/registry/uploads.py",
+        "a skipped digest check of a small blob",
+        "src/moorage/registry/kept_uploads.py",
+        "        if actual == digest:",
+        "        if True:",
+        ("tests/distribution/test_uploads.py",),
+    ),
+    Fault(
+        "a skipped digest check of a staged blob",
+        "src/moorage/registry/staged_uploads.py",
         "        if actual != digest:",
         "        if False:",
-        ("tests/distribution/test_uploads.py",),
+        ("tests/registry/test_uploads.py",),
     ),
     Fault(
         "a forgotten link check",

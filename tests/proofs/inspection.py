@@ -30,24 +30,25 @@ class Copy:
 class Inventory:
     """All object keys: those that rows name, by what they are, and those of the files that lie there.
 
-    `contents` are the blobs that lie in rows, by digest.
+    `contents` are the blobs that lie in rows, by digest; `uploads` are ids.
     """
 
     contents: Mapping[str, bytes]
     copies: Mapping[str, Copy]
     uploads: frozenset[str]
+    staged: frozenset[str]
     doomed: frozenset[str]
     files: frozenset[str] = frozenset()
 
     @property
     def misjudged(self) -> frozenset[str]:
         """Keys that are needed although the jobs are told to remove what lies there."""
-        return self.doomed & (self.copies.keys() | self.uploads)
+        return self.doomed & (self.copies.keys() | self.staged)
 
     @property
     def nameless(self) -> frozenset[str]:
         """Files that no row names: nothing would ever remove them."""
-        return self.files - self.copies.keys() - self.uploads - self.doomed
+        return self.files - self.copies.keys() - self.staged - self.doomed
 
 
 def take_inventory(data: Path) -> Inventory:
@@ -106,6 +107,7 @@ def _read_rows(connection: sa.Connection, now: datetime) -> Inventory:  # noqa: 
             contents[digest] = content
         if key is not None:
             copies[key] = Copy(digest, size)
-    uploads = frozenset(connection.execute(sa.select(tables.upload.c.key)).scalars())
+    uploads = connection.execute(sa.select(tables.upload.c.id, tables.upload.c.key)).all()
     doomed = frozenset(connection.execute(sa.select(tables.doomed_object.c.key)).scalars())
-    return Inventory(contents, copies, uploads, doomed)
+    staged = frozenset(key for _, key in uploads if key is not None)
+    return Inventory(contents, copies, frozenset(id_ for id_, _ in uploads), staged, doomed)

@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def trial(folder: Path, clock: Clock) -> Iterator[Trial]:
-    """An installation with an owner and a registry."""
-    app = run(open_app(folder, clock=clock))
+    """An installation with an owner and a registry, which makes an object of every blob, however small."""
+    app = run(open_app(folder, clock=clock, small_blob=0))
     yield enter(app, clock)
     run(app.close())

@@ -22,7 +22,9 @@ def doom(trial: Trial, *keys: str, store: str = "default") -> None:
 
 def put(trial: Trial) -> str:
     """Write an object that an unfinished upload refers to; return its key."""
-    return trial.append(trial.start(), chunk(b"bytes")).key
+    key = trial.append(trial.start(), chunk(b"bytes")).key
+    assert key is not None
+    return key
 
 
 def test_doomed_bytes_go_and_others_stay(trial: Trial) -> None:

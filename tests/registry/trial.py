@@ -19,9 +19,9 @@ from moorage.oci.ranges import ByteRange
 from moorage.oci.reference import RepositoryName, parse_tag
 from moorage.policy import scopes
 from moorage.registry import bearer, blobs, doomed_objects, manifests, uploads
+from moorage.registry.chunks import Chunk
 from moorage.registry.installation import Installation
 from moorage.registry.manifests import Push, Pushed
-from moorage.registry.uploads import Chunk
 from moorage.testing import Clock
 from tests.distribution.making import Content
 
@@ -181,10 +181,14 @@ class Trial:
 
         return run(gather())
 
+    def copy_key(self, digest: Digest) -> str:
+        """Return the key of the object that has a blob's bytes."""
+        (key,) = (row.key for row in self.rows(tables.blob_copy) if row.digest == str(digest))
+        return str(key)
+
     def lose(self, digest: Digest) -> None:
         """Remove a blob's bytes behind the registry's back."""
-        (key,) = (row.key for row in self.rows(tables.blob_copy) if row.digest == str(digest))
-        run(self.installation.store.delete(key))
+        run(self.installation.store.delete(self.copy_key(digest)))
 
     def remove_doomed(self) -> int:
         """Remove the bytes that no row refers to."""

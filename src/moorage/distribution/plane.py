@@ -11,8 +11,8 @@ from moorage.distribution.request import Receive, Request, Scope, Send, Terms
 from moorage.distribution.response import Response
 from moorage.distribution.uploads import upload_headers
 from moorage.errors import BodyInterrupted, MethodUnsupported, MoorageError, Unauthorized
+from moorage.registry.chunks import ChunkRefused
 from moorage.registry.installation import Installation
-from moorage.registry.uploads import ChunkRefused
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from moorage.oci.digest import ALGORITHMS, Digest, parse_algorithm
 from moorage.oci.ranges import parse_content_range
 from moorage.oci.reference import RepositoryName
 from moorage.registry import mounts, uploads
-from moorage.registry.uploads import Chunk
+from moorage.registry.chunks import Chunk
 
 
 async def start(request: Request, name: RepositoryName) -> Response:

@@ -219,7 +219,9 @@ upload = sa.Table(
     _of("registry"),
     sa.Column("repository", sa.String(255), nullable=False),
     _id("started_by", nullable=True),
-    sa.Column("key", sa.String(255), nullable=False, unique=True),
+    # None as long as the bytes are few enough to be kept in `content`.
+    sa.Column("key", sa.String(255), nullable=True, unique=True),
+    sa.Column("content", sa.LargeBinary, nullable=True),
     sa.Column("offset", sa.BigInteger, nullable=False),
     # Raised by every record of progress, so that a request can tell that another came between.
     sa.Column("epoch", sa.Integer, nullable=False),

@@ -1,5 +1,6 @@
 """Uploads under way. Commit, cancel and expiry each consume the row, so that only one of them happens."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ _COLUMNS = (
     upload.c.repository,
     upload.c.started_by,
     upload.c.key,
+    upload.c.content,
     upload.c.offset,
     upload.c.epoch,
     upload.c.algorithm,
@@ -24,13 +26,8 @@ _COLUMNS = (
 _HERE = sa.and_(upload.c.id == sa.bindparam("upload_id"), upload.c.epoch == sa.bindparam("seen_epoch"))
 _INSERT = sa.insert(upload)
 _FIND = sa.select(*_COLUMNS).where(upload.c.id == sa.bindparam("upload_id"), upload.c.expires_at > sa.bindparam("now"))
-_ADVANCE = (
-    sa.update(upload)
-    .where(_HERE)
-    .values(
-        offset=sa.bindparam("new_offset"), hash_state=sa.bindparam("new_hash_state"), epoch=sa.bindparam("new_epoch")
-    )
-)
+_PROGRESS = ("key", "content", "offset", "hash_state", "epoch")
+_ADVANCE = sa.update(upload).where(_HERE).values({name: sa.bindparam(f"new_{name}") for name in _PROGRESS})
 _CONSUME = sa.delete(upload).where(_HERE)
 
 
@@ -51,10 +48,26 @@ def exists(connection: sa.Connection, upload_id: str) -> bool:
     return connection.execute(sa.select(sa.exists().where(upload.c.id == upload_id))).scalar_one()
 
 
-def advance(connection: sa.Connection, seen: Upload, offset: int, hash_state: bytes | None) -> bool:
-    """Record what a writer has received, which raises the epoch; False where the upload is not as the writer saw it."""
-    values = {"new_offset": offset, "new_hash_state": hash_state, "new_epoch": seen.epoch + 1}
-    return connection.execute(_ADVANCE, values | _here(seen)).rowcount == 1
+def keep(connection: sa.Connection, seen: Upload, content: bytes) -> Upload | None:
+    """Record all bytes of an upload in its row."""
+    return _advance(connection, seen, replace(seen, content=content, offset=len(content)))
+
+
+def give_key(connection: sa.Connection, seen: Upload, key: str) -> Upload | None:
+    """Record where the bytes are going to be staged."""
+    return _advance(connection, seen, replace(seen, key=key))
+
+
+def advance(connection: sa.Connection, seen: Upload, offset: int, hash_state: bytes | None) -> Upload | None:
+    """Record what the staged object has."""
+    return _advance(connection, seen, replace(seen, content=None, offset=offset, hash_state=hash_state))
+
+
+def _advance(connection: sa.Connection, seen: Upload, progressed: Upload) -> Upload | None:
+    """Record progress, which raises the epoch; None where the upload is not as it was seen."""
+    advanced = replace(progressed, epoch=seen.epoch + 1)
+    values = {f"new_{name}": getattr(advanced, name) for name in _PROGRESS}
+    return advanced if connection.execute(_ADVANCE, values | _here(seen)).rowcount == 1 else None
 
 
 def consume(connection: sa.Connection, seen: Upload) -> bool:

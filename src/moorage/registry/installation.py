@@ -15,11 +15,16 @@ from moorage.storage.contract import BlobStore
 
 # What rows call the one store that there is; a name of its own each, once there are several.
 _STORE = "default"
+SMALL_BLOB = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The database, the store and what goes with them. `upload_lifetime` is how long an upload may take at most."""
+    """The database, the store and what goes with them.
+
+    `upload_lifetime` is how long an upload may take at most. A blob of up to `small_blob` bytes is kept in its row: the
+    database commits many of them by one fsync, where each file takes two of its own.
+    """
 
     id: str
     database: Database
@@ -28,12 +33,16 @@ class Installation:
     signing_keys: KeySet
     passwords: Passwords
     upload_lifetime: timedelta
+    small_blob: int
     memory: Memory
     callers: CallerMemory
 
 
 async def open_installation(
-    database: Database, make_store: Callable[[str], BlobStore], upload_lifetime: timedelta
+    database: Database,
+    make_store: Callable[[str], BlobStore],
+    upload_lifetime: timedelta,
+    small_blob: int = SMALL_BLOB,
 ) -> Installation:
     """Open what lies there, making its identity and signing key at the first start.
 
@@ -56,6 +65,7 @@ async def open_installation(
         signing_keys=KeySet([ECKey.import_key(pem, {"kid": kid, "alg": "ES256", "use": "sig"}) for kid, pem in keys]),
         passwords=Passwords(),
         upload_lifetime=upload_lifetime,
+        small_blob=small_blob,
         memory=Memory(database.watch()),
         callers=CallerMemory(),
     )

@@ -16,7 +16,7 @@ from moorage.model import Upload
 from moorage.oci.digest import Digest
 from moorage.oci.ranges import ByteRange
 from moorage.registry import doomed_objects, uploads
-from moorage.registry.uploads import Chunk, ChunkRefused
+from moorage.registry.chunks import Chunk, ChunkRefused
 from moorage.storage.filesystem import FilesystemStore
 from moorage.storage.memory import MemoryStage, MemoryStore
 from moorage.testing import Clock, open_app
@@ -39,7 +39,11 @@ class ImpatientStore(MemoryStore):
 @pytest.fixture
 def files(folder: Path, clock: Clock) -> Iterator[Trial]:
     """An installation that keeps its objects in files, as a server does."""
-    app = run(open_app(folder, clock=clock, make_store=lambda own: FilesystemStore(folder / "store", own, reserve=0)))
+
+    def make_store(installation: str) -> FilesystemStore:
+        return FilesystemStore(folder / "store", installation, reserve=0)
+
+    app = run(open_app(folder, clock=clock, make_store=make_store, small_blob=0))
     yield enter(app, clock)
     run(app.close())
 
@@ -84,7 +88,7 @@ def test_second_writer_waits_for_the_first(files: Trial, place: ByteRange | None
 
 def test_second_writer_that_waited_in_vain_is_refused(folder: Path, clock: Clock) -> None:
     """It is told where the upload stood, and the first writer is not disturbed."""
-    trial = enter(run(open_app(folder, clock=clock, make_store=lambda _: ImpatientStore())), clock)
+    trial = enter(run(open_app(folder, clock=clock, make_store=lambda _: ImpatientStore(), small_blob=0)), clock)
     upload = trial.append(trial.start(), chunk(FIRST))
 
     async def scenario() -> None:
@@ -300,15 +304,19 @@ def test_object_made_for_an_upload_that_just_ended_does_not_stay(files: Trial) -
     run(scenario())
     assert files.pull_blob(DIGEST) == WHOLE
     files.remove_doomed()
-    assert files.keys() == {upload.key}
+    assert files.keys() == {files.copy_key(DIGEST)}
 
 
 def test_object_made_anew_for_an_upload_that_is_gone_does_not_stay(files: Trial) -> None:
     """Expiry and removal run while a request waits: the object that it then makes is doomed like the one before."""
+    # Staged, and nothing recorded of it yet.
     upload, store = files.start(), files.installation.store
+    with pytest.raises(ZeroDivisionError):
+        files.append(upload, chunk(b"1", broken=ZeroDivisionError()))
+    (key,) = files.keys()
 
     async def scenario() -> None:
-        held = await store.stage(upload.key, create=True)
+        held = await store.stage(key, create=True)
         waiting = asyncio.create_task(append(files, upload, chunk(b"too late")))
         await asyncio.sleep(0.1)
         files.clock.advance(timedelta(days=2))

@@ -1,8 +1,10 @@
-"""Small blobs that come whole: kept in their row, by the same rules as all others."""
+"""Small uploads: kept in their row, by the same rules as all others."""
 
 import asyncio
 from asyncio import run
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,30 @@ from moorage.metadata import tables
 from moorage.model import Upload
 from moorage.oci.digest import Digest
 from moorage.oci.ranges import ByteRange
+from moorage.oci.reference import RepositoryName
 from moorage.registry import blobs, mounts, uploads
-from moorage.registry.uploads import SMALL, Chunk, ChunkRefused
-from tests.registry.trial import APP, OTHER, Trial, body, chunk, sized
+from moorage.registry.chunks import Chunk, ChunkRefused
+from moorage.registry.installation import SMALL_BLOB
+from moorage.testing import Clock, open_app
+from tests.registry.trial import APP, OTHER, Trial, chunk, enter, sized
 
 DATA = b"the bytes of a config"
 DIGEST = Digest.of(DATA)
+LARGE = bytes(range(256)) * (SMALL_BLOB // 256) + b"."
+
+
+@pytest.fixture
+def trial(folder: Path, clock: Clock) -> Iterator[Trial]:
+    """An installation that keeps small blobs in rows, as a server does."""
+    app = run(open_app(folder, clock=clock))
+    yield enter(app, clock)
+    run(app.close())
+
+
+def push_object(trial: Trial, name: RepositoryName) -> None:
+    """Upload the data into an object, as a server did that kept no blobs in rows."""
+    installation = replace(trial.installation, small_blob=0)
+    replace(trial, app=replace(trial.app, installation=installation)).push_blob(DATA, name)
 
 
 def finish(trial: Trial, upload: Upload, content: bytes, sent: Chunk | None = None) -> Coroutine[Any, Any, None]:
@@ -26,17 +46,23 @@ def finish(trial: Trial, upload: Upload, content: bytes, sent: Chunk | None = No
     return uploads.finish(trial.installation, trial.owner, APP, upload.id, digest, sent or sized(content))
 
 
+def append(trial: Trial, upload: Upload, sent: Chunk) -> Coroutine[Any, Any, Upload]:
+    """Begin a request that adds bytes."""
+    return uploads.append(trial.installation, trial.owner, APP, upload.id, sent)
+
+
 def offset(trial: Trial, upload: Upload) -> int:
     """Return how far an upload is."""
     return run(uploads.status(trial.installation, trial.owner, APP, upload.id)).offset
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-@pytest.mark.parametrize("data", [DATA, b"", bytes(range(256)) * (SMALL // 256)])
-def test_small_blob_needs_no_object(trial: Trial, data: bytes, algorithm: str) -> None:
+@pytest.mark.parametrize("data", [DATA, b"", LARGE[:SMALL_BLOB]])
+@pytest.mark.parametrize("send", [sized, chunk])
+def test_small_blob_needs_no_object(trial: Trial, data: bytes, algorithm: str, send: Callable[[bytes], Chunk]) -> None:
     """It is served like any other, whole and in parts, and nothing but rows was written."""
     digest = Digest.of(data, algorithm)
-    trial.finish(trial.start(algorithm=algorithm), digest, sized(data))
+    trial.finish(trial.start(algorithm=algorithm), digest, send(data))
 
     blob = run(blobs.find(trial.installation, trial.owner, APP, digest))
 
@@ -49,23 +75,92 @@ def test_small_blob_needs_no_object(trial: Trial, data: bytes, algorithm: str) -
     assert trial.rows(tables.upload) == trial.rows(tables.doomed_object) == []
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_larger_blob_is_an_object(trial: Trial, told: bool) -> None:
-    """So is one of which nobody said how large it is."""
-    data = bytes(SMALL + 1) if told else DATA
-    trial.finish(trial.start(), Digest.of(data), sized(data) if told else chunk(data))
+@pytest.mark.parametrize("send", [sized, chunk])
+def test_larger_blob_is_an_object(trial: Trial, send: Callable[[bytes], Chunk]) -> None:
+    """Whether or not it was told how large it is."""
+    trial.finish(trial.start(), Digest.of(LARGE), send(LARGE))
 
     assert len(trial.keys()) == 1
-    assert trial.pull_blob(Digest.of(data)) == data
+    assert trial.pull_blob(Digest.of(LARGE)) == LARGE
 
 
-def test_last_small_part_of_an_upload_joins_the_rest(trial: Trial) -> None:
-    """What came before is in the object, so that is where the rest goes."""
+def test_small_parts_join_in_the_row(trial: Trial) -> None:
+    """Each request finds what the one before brought."""
     upload = trial.append(trial.start(), chunk(DATA[:5]))
-    trial.finish(upload, DIGEST, sized(DATA[5:]))
+    assert (upload.offset, upload.kept) == (5, DATA[:5])
+    upload = trial.append(upload, sized(DATA[5:9], ByteRange(5, 8)))
+    trial.finish(upload, DIGEST, sized(DATA[9:]))
 
     assert trial.pull_blob(DIGEST) == DATA
+    assert trial.keys() == set()
+
+
+@pytest.mark.parametrize("send", [sized, chunk])
+@pytest.mark.parametrize("size", [5, SMALL_BLOB])
+def test_upload_that_outgrows_its_row_is_staged(trial: Trial, size: int, send: Callable[[bytes], Chunk]) -> None:
+    """The bytes that the row has go before those that come, and leave it once the object has them."""
+    upload = trial.append(trial.start(), chunk(LARGE[:size]))
+    upload = trial.append(upload, send(LARGE[size:]))
+    assert (upload.offset, upload.content) == (len(LARGE), None)
     assert trial.keys() == {upload.key}
+
+    trial.finish(upload, Digest.of(LARGE))
+    assert trial.pull_blob(Digest.of(LARGE)) == LARGE
+
+
+@pytest.mark.parametrize("size", [5, SMALL_BLOB])
+def test_last_part_may_outgrow_the_row(trial: Trial, size: int) -> None:
+    """Then the blob is an object, too."""
+    upload = trial.append(trial.start(), chunk(LARGE[:size]))
+    trial.finish(upload, Digest.of(LARGE), sized(LARGE[size:]))
+
+    assert trial.keys() == {trial.copy_key(Digest.of(LARGE))}
+    assert trial.pull_blob(Digest.of(LARGE)) == LARGE
+
+
+def test_large_part_that_was_lost_costs_nothing_that_was_kept(trial: Trial) -> None:
+    """An object was begun, and nothing is known of it: the row still has the bytes before."""
+    upload = trial.append(trial.start(), chunk(LARGE[:5]))
+    with pytest.raises(ZeroDivisionError):
+        trial.append(upload, chunk(LARGE, broken=ZeroDivisionError()))
+    assert offset(trial, upload) == 5
+
+    run(finish(trial, upload, LARGE, chunk(LARGE[5:])))
+    assert trial.pull_blob(Digest.of(LARGE)) == LARGE
+
+
+def test_large_part_that_breaks_off_keeps_all_that_came(trial: Trial) -> None:
+    """What the row had and what came after it."""
+    upload = trial.append(trial.start(), chunk(LARGE[:5]))
+    with pytest.raises(BodyInterrupted):
+        trial.append(upload, chunk(LARGE[5:], broken=BodyInterrupted()))
+    assert offset(trial, upload) == len(LARGE)
+
+    trial.finish(upload, Digest.of(LARGE))
+    assert trial.pull_blob(Digest.of(LARGE)) == LARGE
+
+
+def test_small_part_waits_for_a_large_one(trial: Trial) -> None:
+    """Once an upload is staged, its writers take turns, however little they bring."""
+    upload = trial.start()
+
+    async def scenario() -> Upload:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def large() -> AsyncGenerator[bytes, None]:
+            yield LARGE
+            begun.set()
+            await go_on.wait()
+
+        first = asyncio.create_task(append(trial, upload, Chunk(large())))
+        await begun.wait()
+        second = asyncio.create_task(append(trial, upload, chunk(DATA)))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        await first
+        return await second
+
+    assert run(scenario()).offset == len(LARGE + DATA)
 
 
 def test_part_that_was_lost_is_not_skipped(trial: Trial) -> None:
@@ -117,7 +212,7 @@ def test_chunk_that_does_not_fit_leaves_the_upload_as_it_was(trial: Trial) -> No
 
 def test_small_push_heals_a_lost_copy(trial: Trial) -> None:
     """A blob whose object is gone is served from its row, everywhere."""
-    trial.push_blob(DATA, OTHER)
+    push_object(trial, OTHER)
     trial.lose(DIGEST)
     with pytest.raises(BlobUnknown):
         trial.pull_blob(DIGEST, OTHER)
@@ -129,7 +224,7 @@ def test_small_push_heals_a_lost_copy(trial: Trial) -> None:
 def test_object_of_bytes_that_a_row_has_is_doomed(trial: Trial) -> None:
     """The other way round: what comes as an object, and is in a row already, is not kept twice."""
     run(finish(trial, trial.start(), DATA))
-    trial.push_blob(DATA, OTHER)
+    push_object(trial, OTHER)
     trial.remove_doomed()
 
     assert trial.keys() == set()
@@ -188,7 +283,7 @@ def test_part_that_comes_between_does_not_mix(trial: Trial, steps: int) -> None:
     async def scenario() -> list[object]:
         requests: list[Coroutine[Any, Any, object]] = [
             finish(trial, upload, DATA, Chunk(slow(), size=len(DATA))),
-            uploads.append(trial.installation, trial.owner, APP, upload.id, Chunk(body(b"part"))),
+            append(trial, upload, chunk(b"part")),
         ]
         return await asyncio.gather(*requests, return_exceptions=True)
 
@@ -198,35 +293,3 @@ def test_part_that_comes_between_does_not_mix(trial: Trial, steps: int) -> None:
     assert outcomes[0] is None or isinstance(outcomes[1], Upload)
     for row in trial.rows(tables.blob):
         assert trial.pull_blob(Digest.parse(row.digest)) == DATA
-
-
-def test_object_of_a_writer_that_came_too_late_does_not_stay(trial: Trial) -> None:
-    """A part that begins to arrive while the whole blob is on its way is told so, and its object is doomed."""
-    upload = trial.start()
-
-    async def scenario() -> None:
-        begun, go_on = asyncio.Event(), asyncio.Event()
-
-        async def late() -> AsyncGenerator[bytes, None]:
-            begun.set()
-            await go_on.wait()
-            yield b"late"
-
-        async def whole() -> AsyncGenerator[bytes, None]:
-            # By now the upload was found to be untouched.
-            part = uploads.append(trial.installation, trial.owner, APP, upload.id, Chunk(late()))
-            parts.append(asyncio.create_task(part))
-            await begun.wait()
-            yield DATA
-
-        parts: list[asyncio.Task[Upload]] = []
-        await finish(trial, upload, DATA, Chunk(whole(), size=len(DATA)))
-        go_on.set()
-        with pytest.raises(UploadUnknown):
-            await parts[0]
-
-    run(scenario())
-    assert trial.keys() == {upload.key}
-    trial.remove_doomed()
-    assert trial.keys() == set()
-    assert trial.pull_blob(DIGEST) == DATA
