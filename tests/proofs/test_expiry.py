@@ -132,7 +132,7 @@ async def expire(server: Server, shop: Shop, each: int, live: int) -> Collection
 
 def is_tidy(inventory: Inventory, uploads: int) -> bool:
     """Tell whether all that lies there is blobs, and the bytes of so many uploads."""
-    wanted = inventory.copies.keys() | inventory.uploads
+    wanted = inventory.copies.keys() | inventory.staged
     return inventory.files == wanted and len(inventory.uploads) == uploads and not inventory.doomed
 
 
