@@ -121,8 +121,8 @@ def test_linked_ones_are_picked_out(connection: sa.Connection, repository_id: st
     mine = [str(add_blob(connection, bytes([number]), repository_id)) for number in range(3)]
     theirs = str(add_blob(connection, DATA, other_id))
 
-    assert blobs.linked(connection, repository_id, [*mine[1:], theirs, str(ABSENT)]) == set(mine[1:])
-    assert blobs.linked(connection, repository_id, []) == set()
+    assert blobs.available(connection, repository_id, [*mine[1:], theirs, str(ABSENT)]) == set(mine[1:])
+    assert blobs.available(connection, repository_id, []) == set()
 
 
 def test_entries_of_the_largest_index_are_looked_up(connection: sa.Connection, repository_id: str) -> None:
@@ -130,7 +130,7 @@ def test_entries_of_the_largest_index_are_looked_up(connection: sa.Connection, r
     mine = str(add_blob(connection, DATA, repository_id))
     wanted = {str(Digest.of(str(number).encode())) for number in range(40_000)} | {mine}
 
-    assert blobs.linked(connection, repository_id, wanted) == {mine}
+    assert blobs.available(connection, repository_id, wanted) == {mine}
     assert manifests.existing(connection, repository_id, wanted) == set()
 
 

@@ -34,7 +34,7 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "blobs.account_has": lambda c: blobs.account_has(c, "account", DIGEST),
     "blobs.find": lambda c: blobs.find(c, DIGEST, STORE),
     "blobs.is_linked": lambda c: blobs.is_linked(c, "repository", DIGEST),
-    "blobs.linked": lambda c: blobs.linked(c, "repository", DIGESTS),
+    "blobs.available": lambda c: blobs.available(c, "repository", DIGESTS),
     "blobs.unlink": lambda c: blobs.unlink(c, "repository", DIGEST),
     "blobs.user_manifest": lambda c: blobs.user_manifest(c, "repository", DIGEST),
     "changes.prune": lambda c: changes.prune(c, 1000, 100),

@@ -22,12 +22,21 @@ class BlobRow:
     key: str | None
 
 
+_IS_LINKED = sa.select(
+    sa.exists().where(
+        repository_blob.c.repository_id == sa.bindparam("repository_id"),
+        repository_blob.c.digest == sa.bindparam("digest"),
+    )
+)
+
+
 def is_linked(connection: sa.Connection, repository_id: str, digest: Digest) -> bool:
     """Tell whether a repository has a blob."""
-    return bool(linked(connection, repository_id, [str(digest)]))
+    return connection.execute(_IS_LINKED, {"repository_id": repository_id, "digest": str(digest)}).scalar_one()
 
 
-_COPY = sa.and_(blob_copy.c.digest == blob.c.digest, blob_copy.c.store == sa.bindparam("store"))
+_IS_SOUND = blob_copy.c.quarantined_at.is_(None)
+_COPY = sa.and_(blob_copy.c.digest == blob.c.digest, blob_copy.c.store == sa.bindparam("store"), _IS_SOUND)
 _FIND = (
     sa.select(blob.c.size, blob.c.content, blob_copy.c.key)
     .select_from(blob.outerjoin(blob_copy, _COPY))
@@ -36,7 +45,7 @@ _FIND = (
 
 
 def find(connection: sa.Connection, digest: Digest, store: str) -> BlobRow | None:
-    """Find a blob whose bytes are in its row or in a store, whoever may see it."""
+    """Find a blob whose bytes are in its row or in a store, whoever may see it; a copy in quarantine is none."""
     row = connection.execute(_FIND, {"digest": str(digest), "store": store}).one_or_none()
     return None if row is None or (row.content is None and row.key is None) else BlobRow(*tuple(row))
 
@@ -54,12 +63,16 @@ def add(connection: sa.Connection, digest: Digest, size: int, now: datetime, con
         changes.record(connection, [changes.of_blob(digest)])
 
 
-def add_copy(connection: sa.Connection, digest: Digest, store: str, key: str, now: datetime) -> None:
-    """Say where a blob's bytes lie in a store; replaces a copy that was there."""
-    row = insert(blob_copy).values(digest=str(digest), store=store, key=key, created_at=now)
+def add_copy(connection: sa.Connection, digest: Digest, store: str, key: str, now: datetime) -> str | None:
+    """Say where a blob's bytes lie in a store; return the key of the copy that this one replaces, to be doomed."""
+    here = sa.and_(blob_copy.c.digest == str(digest), blob_copy.c.store == store)
+    replaced: str | None = connection.execute(sa.select(blob_copy.c.key).where(here)).scalar_one_or_none()
+    values = {"key": key, "created_at": now, "checked_at": now, "quarantined_at": None}
+    row = insert(blob_copy).values(digest=str(digest), store=store, **values)
     there = [blob_copy.c.digest, blob_copy.c.store]
-    connection.execute(row.on_conflict_do_update(index_elements=there, set_={"key": key, "created_at": now}))
+    connection.execute(row.on_conflict_do_update(index_elements=there, set_=values))
     changes.record(connection, [changes.of_blob(digest)])
+    return replaced
 
 
 def is_copy(connection: sa.Connection, key: str) -> bool:
@@ -84,9 +97,14 @@ def unlink(connection: sa.Connection, repository_id: str, digest: Digest) -> boo
     return connection.execute(sa.delete(repository_blob).where(here)).rowcount == 1
 
 
-def linked(connection: sa.Connection, repository_id: str, digests: Collection[str]) -> set[str]:
-    """Return those of some digests that are blobs of a repository."""
-    query = sa.select(repository_blob.c.digest).where(repository_blob.c.repository_id == repository_id)
+def available(connection: sa.Connection, repository_id: str, digests: Collection[str]) -> set[str]:
+    """Return those of some digests that are blobs of a repository and have bytes, in their row or in a sound copy."""
+    copies = sa.exists().where(blob_copy.c.digest == blob.c.digest, _IS_SOUND)
+    query = (
+        sa.select(repository_blob.c.digest)
+        .join_from(repository_blob, blob)
+        .where(repository_blob.c.repository_id == repository_id, blob.c.content.is_not(None) | copies)
+    )
     return in_batches(connection, query, repository_blob.c.digest, digests)
 
 

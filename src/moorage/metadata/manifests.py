@@ -35,37 +35,46 @@ class NewManifest:
 
 
 def find(connection: sa.Connection, repository_id: str, digest: Digest) -> ManifestRow | None:
-    """Find a live manifest of a repository."""
-    query = sa.select(manifest.c.media_type, manifest.c.content).where(_live(repository_id, str(digest)))
+    """Find a live manifest of a repository; one in quarantine is none."""
+    query = sa.select(manifest.c.media_type, manifest.c.content).where(
+        _live(repository_id, str(digest)), manifest.c.quarantined_at.is_(None)
+    )
     row = connection.execute(query).one_or_none()
     return None if row is None else ManifestRow(digest, row.media_type, row.content)
 
 
 def existing(connection: sa.Connection, repository_id: str, digests: Collection[str]) -> set[str]:
-    """Return those of some digests that are live manifests of a repository."""
+    """Return those of some digests that `find` would find in a repository."""
     query = sa.select(manifest.c.digest).where(
-        manifest.c.repository_id == repository_id, manifest.c.deleted_at.is_(None)
+        manifest.c.repository_id == repository_id,
+        manifest.c.deleted_at.is_(None),
+        manifest.c.quarantined_at.is_(None),
     )
     return in_batches(connection, query, manifest.c.digest, digests)
 
 
 def put(connection: sa.Connection, repository_id: str, new: NewManifest, now: datetime) -> None:
-    """Store a manifest and its references; pushing it again clears its deletion, and counts as what it then says."""
+    """Store a manifest and its references.
+
+    Pushing it again clears its deletion and its quarantine, and counts as what it then says.
+    """
     subject = new.parsed.subject
     changing = {
+        # Written again as well: what lies there may be damaged.
+        "content": new.content,
         "media_type": new.parsed.media_type,
         "artifact_type": new.parsed.artifact_type,
         "incomplete": new.incomplete,
         "pushed_at": now,
         "pushed_by": new.pushed_by,
         "deleted_at": None,
+        "quarantined_at": None,
     }
     row = insert(manifest).values(
         repository_id=repository_id,
         digest=str(new.digest),
         subject=None if subject is None else str(subject.digest),
         size=len(new.content),
-        content=new.content,
         annotations=dict(new.parsed.annotations),
         **changing,
     )

@@ -144,6 +144,8 @@ manifest = sa.Table(
     _moment("pushed_at"),
     _id("pushed_by", nullable=True),
     _moment("deleted_at", nullable=True),
+    # The content no longer has the digest, so it is not served until it is pushed again.
+    _moment("quarantined_at", nullable=True),
     sa.Index(None, "repository_id", "subject", "digest"),
 )
 
@@ -182,6 +184,11 @@ blob_copy = sa.Table(
     sa.Column("store", sa.String(63), primary_key=True),
     sa.Column("key", sa.String(255), nullable=False, unique=True),
     _moment("created_at"),
+    # When its bytes were last hashed: on their way in, or by a scrub.
+    _moment("checked_at"),
+    # They no longer have the digest: the copy counts as none, and its object is kept until another takes its place.
+    _moment("quarantined_at", nullable=True),
+    sa.Index(None, "store", "checked_at"),
 )
 
 # The link: who may see a blob. A blob without a link in a repository does not exist there.

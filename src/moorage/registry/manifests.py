@@ -139,7 +139,7 @@ def _absent_blobs(connection: Connection, repository: RepositoryRow | None, pars
     wanted = {str(descriptor.digest) for descriptor in parsed.required_blobs}
     if not wanted or repository is None:
         return sorted(wanted)
-    return sorted(wanted - blobs.linked(connection, repository.id, wanted))
+    return sorted(wanted - blobs.available(connection, repository.id, wanted))
 
 
 def _absent_children(connection: Connection, repository_id: str, parsed: Manifest) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ def _absent_children(connection: Connection, repository_id: str, parsed: Manifes
     if not wanted:
         return ()
     found = manifests.existing(connection, repository_id, wanted)
-    return tuple(sorted(wanted - found - blobs.linked(connection, repository_id, wanted)))
+    return tuple(sorted(wanted - found - blobs.available(connection, repository_id, wanted)))
 
 
 def _unknown(name: RepositoryName, reference: Digest | Tag) -> ManifestUnknown:

@@ -99,9 +99,8 @@ class Writing:
                 return False, None
             unused: str | None = self.key
             if copy is None or is_lost:
-                unused = copy.key if copy is not None else None
                 blobs.add(connection, digest, size, now)
-                blobs.add_copy(connection, digest, installation.store_name, self.key, now)
+                unused = blobs.add_copy(connection, digest, installation.store_name, self.key, now)
             if unused is not None:
                 doomed_objects.doom(connection, installation.store_name, unused, now)
             blobs.link(connection, repositories.ensure(connection, place, now), digest, now)

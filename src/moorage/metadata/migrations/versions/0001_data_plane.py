@@ -136,6 +136,7 @@ def _manifests() -> None:
         _moment("pushed_at"),
         _id("pushed_by", nullable=True),
         _moment("deleted_at", nullable=True),
+        _moment("quarantined_at", nullable=True),
         sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name="fk_manifest_repository_id"),
         sa.PrimaryKeyConstraint("repository_id", "digest", name="pk_manifest"),
     )
@@ -207,10 +208,13 @@ def _blobs() -> None:
         sa.Column("store", sa.String(63), nullable=False),
         sa.Column("key", sa.String(255), nullable=False),
         _moment("created_at"),
+        _moment("checked_at"),
+        _moment("quarantined_at", nullable=True),
         sa.ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_blob_copy_digest"),
         sa.PrimaryKeyConstraint("digest", "store", name="pk_blob_copy"),
         sa.UniqueConstraint("key", name="uq_blob_copy_key"),
     )
+    op.create_index("ix_blob_copy_store_checked_at", "blob_copy", ["store", "checked_at"])
     op.create_table(
         "repository_blob",
         _id("repository_id"),
