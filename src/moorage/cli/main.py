@@ -5,6 +5,7 @@
 | 0    | done; for `serve`: stopped as asked                            |
 | 1    | refused or failed; one sentence on stderr says why             |
 | 2    | wrong usage, or a setting that is unknown or has a bad value   |
+| 3    | `scrub` found blobs or manifests that are damaged or missing   |
 | 130  | broken off at the terminal                                     |
 """
 
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 
 from moorage import __version__
-from moorage.cli import serve, tokens, users
+from moorage.cli import scrub, serve, tokens, users
 from moorage.cli.operations import Operations
 from moorage.errors import ConfigInvalid, MoorageError
 
@@ -40,6 +41,7 @@ def _application() -> typer.Typer:
     )
     application.callback()(_moorage)
     application.command()(serve.serve)
+    application.command()(scrub.scrub)
     application.add_typer(tokens.commands, name="token")
     application.add_typer(users.commands, name="user")
     return application
