@@ -8,9 +8,22 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from moorage.metadata import accounts, blobs, changes, manifests, registries, repositories, tables, tags, tokens, users
+from moorage.metadata import (
+    accounts,
+    blobs,
+    changes,
+    manifests,
+    registries,
+    repositories,
+    scrub,
+    tables,
+    tags,
+    tokens,
+    users,
+)
 from moorage.metadata.changes import Change
 from moorage.metadata.manifests import NewManifest
+from moorage.metadata.scrub import BlobContent, CopyRow, ManifestContent
 from moorage.metadata.tokens import NewToken
 from moorage.model import Place, Role, new_id
 from moorage.oci.digest import Digest
@@ -21,6 +34,7 @@ DIGEST = Digest.of(b"")
 MANIFEST = NewManifest(
     DIGEST, b"", Manifest("application/vnd.oci.image.index.v1+json"), incomplete=False, pushed_by=None
 )
+COPY = CopyRow(DIGEST, 0, "objects/1", is_quarantined=False)
 
 
 class Filled:
@@ -81,6 +95,27 @@ CASES: Sequence[tuple[str, Callable[[Filled], Any], Callable[[Filled], set[Chang
         "copy",
         lambda f: blobs.add_copy(f.connection, DIGEST, "default", "objects/1", NOW),
         lambda _: {changes.of_blob(DIGEST)},
+    ),
+    (
+        "quarantine copy",
+        lambda f: scrub.quarantine_copy(f.connection, COPY, NOW),
+        lambda _: {changes.of_blob(DIGEST)},
+    ),
+    (
+        "release copy",
+        lambda f: scrub.pass_copies(f.connection, [replace(COPY, is_quarantined=True)], NOW),
+        lambda _: {changes.of_blob(DIGEST)},
+    ),
+    ("pass copy", lambda f: scrub.pass_copies(f.connection, [COPY], NOW), lambda _: set()),
+    (
+        "drop content",
+        lambda f: scrub.drop_content(f.connection, BlobContent(DIGEST, b"", has_copy=False)),
+        lambda _: {changes.of_blob(DIGEST)},
+    ),
+    (
+        "quarantine manifest",
+        lambda f: scrub.quarantine_manifest(f.connection, ManifestContent(f.repository_id, DIGEST, b""), NOW),
+        lambda f: {changes.of_manifest(f.repository_id, DIGEST)},
     ),
     (
         "unlink",

@@ -16,11 +16,13 @@ from moorage.metadata import (
     referrers,
     registries,
     repositories,
+    scrub,
     tags,
     tokens,
     uploads,
     users,
 )
+from moorage.metadata.scrub import BlobContent, CopyRow, ManifestContent
 from moorage.model import Role
 from moorage.oci.digest import Digest
 from tests.metadata.rows import NOW, STORE, make_upload, recorded
@@ -28,6 +30,8 @@ from tests.metadata.rows import NOW, STORE, make_upload, recorded
 DIGEST = Digest.of(b"some bytes")
 DIGESTS = [str(DIGEST), str(Digest.of(b"other bytes"))]
 UPLOAD = make_upload("registry")
+COPY = CopyRow(DIGEST, 10, "a key", is_quarantined=True)
+MANIFEST = ManifestContent("repository", DIGEST, b"{}")
 
 UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "accounts.set_role": lambda c: accounts.set_role(c, "account", "user", Role.OWNER),
@@ -48,6 +52,13 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "registries.find": lambda c: registries.find(c, "main"),
     "repositories.find": lambda c: repositories.find(c, "registry", "app"),
     "repositories.set_public": lambda c: repositories.set_public(c, "repository", public=True),
+    "scrub.blobs_after": lambda c: scrub.blobs_after(c, str(DIGEST), 100),
+    "scrub.copies": lambda c: scrub.copies(c, STORE, NOW, 100),
+    "scrub.drop_content": lambda c: scrub.drop_content(c, BlobContent(DIGEST, b"some", has_copy=False)),
+    "scrub.manifests_after": lambda c: scrub.manifests_after(c, ("repository", str(DIGEST)), 10),
+    "scrub.pass_copies": lambda c: scrub.pass_copies(c, [COPY], NOW),
+    "scrub.quarantine_copy": lambda c: scrub.quarantine_copy(c, COPY, NOW),
+    "scrub.quarantine_manifest": lambda c: scrub.quarantine_manifest(c, MANIFEST, NOW),
     "tags.close": lambda c: tags.close(c, "repository", "latest", NOW, None),
     "tags.close_all": lambda c: tags.close_all(c, "repository", DIGEST, NOW, None),
     "tags.find": lambda c: tags.find(c, "repository", "latest"),
@@ -62,6 +73,11 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "users.find": lambda c: users.find(c, "somebody@example.test"),
     "users.roles": lambda c: users.roles(c, "user"),
     "users.set_password": lambda c: users.set_password(c, "user", "a hash"),
+}
+
+CLIMBS: dict[str, Callable[[sa.Connection], object]] = {
+    "scrub.images_with_blob": lambda c: scrub.images_with_blob(c, DIGEST, 10),
+    "scrub.images_with_manifest": lambda c: scrub.images_with_manifest(c, "repository", DIGEST, 10),
 }
 
 
@@ -91,6 +107,15 @@ def test_page_of_repositories_is_read_in_order(connection: sa.Connection) -> Non
     assert all("INDEX" in step for step in steps if step.startswith(("SCAN", "SEARCH")))
 
 
+@pytest.mark.parametrize("name", sorted(CLIMBS))
+def test_images_are_found_by_climbing(connection: sa.Connection, name: str) -> None:
+    """From reference to reference by index: only what was found on the way is scanned."""
+    steps = plan(connection, CLIMBS[name])
+
+    assert {step for step in steps if step.startswith("SCAN")} == {"SCAN above"}
+    assert [step for step in steps if step.startswith("USE TEMP B-TREE")] == []
+
+
 @pytest.mark.parametrize(
     ("name", "index"),
     [
@@ -101,6 +126,7 @@ def test_page_of_repositories_is_read_in_order(connection: sa.Connection) -> Non
         ("referrers.page", "ix_manifest_repository_id_subject_digest"),
         ("uploads.expired", "ix_upload_expires_at"),
         ("doomed_objects.due", "ix_doomed_object_doomed_at"),
+        ("scrub.copies", "ix_blob_copy_store_checked_at"),
     ],
 )
 def test_the_index_made_for_it_is_used(connection: sa.Connection, name: str, index: str) -> None:

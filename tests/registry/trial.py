@@ -190,6 +190,18 @@ class Trial:
         """Remove a blob's bytes behind the registry's back."""
         run(self.installation.store.delete(self.copy_key(digest)))
 
+    def overwrite(self, digest: Digest, data: bytes) -> None:
+        """Let other bytes lie where a blob's are, as a failing disk does."""
+        (key,) = (row.key for row in self.rows(tables.blob_copy) if row.digest == str(digest))
+
+        async def write() -> None:
+            stage = await self.installation.store.stage(key, create=False)
+            await stage.resume(0)
+            await stage.write(data)
+            await stage.close()
+
+        run(write())
+
     def remove_doomed(self) -> int:
         """Remove the bytes that no row refers to."""
         return run(doomed_objects.remove(self.installation))
