@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from moorage.errors import BlobUnknown, ManifestBlobUnknown, ManifestUnknown, ObjectMissing
 from moorage.metadata import blobs, tables
 from moorage.oci.digest import Digest
+from moorage.oci.reference import parse_tag
 from moorage.registry import manifests, mounts
 from moorage.registry import scrub as scrubbing
 from moorage.registry.scrub import Fault, Finding, Summary
@@ -219,13 +220,13 @@ def test_damaged_manifest_is_quarantined(trial: Trial) -> None:
     trial.write(lambda connection, _: connection.execute(damage.values(content=b"{}")).rowcount)
 
     assert Scrub(trial).found == [Finding("manifest", digest, Fault.DAMAGED, None, ("main/app:1", "main/app:latest"))]
-    for reference in ("latest", digest):
+    for reference in (parse_tag("latest"), digest):
         with pytest.raises(ManifestUnknown):
             run(manifests.find(trial.installation, trial.owner, APP, reference))
         assert run(manifests.find(trial.installation, trial.owner, OTHER, reference)).content == content.data
 
     trial.push(content)
-    assert run(manifests.find(trial.installation, trial.owner, APP, "latest")).content == content.data
+    assert run(manifests.find(trial.installation, trial.owner, APP, parse_tag("latest"))).content == content.data
     assert Scrub(trial).found == []
 
 
