@@ -1,11 +1,15 @@
 """Docker's engine and command line: log in, build, push, pull, run."""
 
+import json
+import subprocess
+
 import pytest
 
 from tests.clients.conftest import BUSYBOX
 from tests.clients.engines import Engine
 from tests.clients.terminal import Terminal
-from tests.server import Server
+from tests.damage import flip_in_file, object_of
+from tests.server import MOORAGE, Server
 
 DOCKERFILE = """\
 FROM scratch
@@ -13,6 +17,7 @@ COPY busybox /bin/busybox
 COPY greeting /greeting
 CMD ["/bin/busybox", "cat", "/greeting"]
 """
+SCRUB_FOUND = 3
 
 
 @pytest.fixture
@@ -46,6 +51,13 @@ def pushed_digest(docker: Terminal, image: str) -> str:
     """Return the digest under which the registry holds the image, as the engine noted it."""
     name = docker.run("docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", image)
     return name.strip().partition("@")[2]
+
+
+def layers(docker: Terminal, server: Server, image: str) -> list[str]:
+    """Return the digests of an image's layers, as the registry has them."""
+    credentials = f"{server.email}:{server.password}"
+    found = docker.run("skopeo", "inspect", "--tls-verify=false", "--creds", credentials, f"docker://{image}")
+    return list(json.loads(found)["Layers"])
 
 
 def test_log_in_with_email_and_password(docker: Terminal, server: Server) -> None:
@@ -122,3 +134,19 @@ def test_all_tags_of_a_repository(docker: Terminal, server: Server, repository: 
         docker.run("docker", "image", "rm", f"{name}:{tag}")
     docker.run("docker", "pull", "--all-tags", name)
     assert run_image(docker, f"{name}:2") == f"{repository} 2"
+
+
+def test_push_heals_a_damaged_layer(docker: Terminal, server: Server, repository: str) -> None:
+    """After a scrub the engine is told that a layer is missing, so it sends it again, though it knows that it did."""
+    image = f"{server.host}/{repository}:1"
+    log_in(docker, server, server.email, server.password)
+    build(docker, image, repository)
+    docker.run("docker", "push", image)
+    flip_in_file(object_of(server.data, layers(docker, server, image)[0]))
+    assert subprocess.run([MOORAGE, "scrub", "--data", server.data], check=False).returncode == SCRUB_FOUND
+
+    assert ": Pushed" in docker.run("docker", "push", image)
+    docker.run("docker", "image", "rm", "--force", image)
+    docker.run("docker", "pull", image)
+    assert run_image(docker, image) == repository
+    assert subprocess.run([MOORAGE, "scrub", "--data", server.data], check=False).returncode == 0
