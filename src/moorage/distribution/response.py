@@ -1,10 +1,11 @@
 """An answer of the data plane, and how it is sent."""
 
-import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from moorage.distribution.request import Scope, Send
 
@@ -60,8 +61,7 @@ class Response:
 
 def of_json(status: int, document: object, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a JSON document; its type stands alone, without a charset, as clients compare it."""
-    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-    return Response(status, {"Content-Type": "application/json"} | dict(headers or {}), body)
+    return Response(status, {"Content-Type": "application/json"} | dict(headers or {}), msgspec.json.encode(document))
 
 
 def _warning_values(warnings: list[str]) -> list[str]:

@@ -41,9 +41,19 @@ def of_tag(repository_id: str, name: str) -> Change:
     return Change("tag", f"{repository_id}/{name}")
 
 
+def of_tags(repository_id: str) -> Change:
+    """Name which tags a repository has."""
+    return Change("tags", repository_id)
+
+
 def of_manifest(repository_id: str, digest: Digest | str) -> Change:
     """Name whether a manifest is there."""
     return Change("manifest", f"{repository_id}/{digest}")
+
+
+def of_referrers(repository_id: str, subject: Digest | str) -> Change:
+    """Name what refers to a subject."""
+    return Change("referrers", f"{repository_id}/{subject}")
 
 
 def of_link(repository_id: str, digest: Digest | str) -> Change:

@@ -1,60 +1,59 @@
 """Referrers: manifests that name another as their subject."""
 
-from collections.abc import Collection
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from moorage.metadata.tables import manifest
-from moorage.oci.descriptor import Descriptor
 from moorage.oci.digest import Digest
 
-
-def sizes(
-    connection: sa.Connection,
-    repository_id: str,
-    subject: Digest,
-    artifact_types: Collection[str],
-    after: str,
-    limit: int,
-) -> list[int]:
-    """List the sizes of the manifests that `page` describes, in bytes: no description is larger than its manifest."""
-    query = _live(sa.select(manifest.c.size), repository_id, subject, artifact_types, after)
-    return list(connection.execute(query.limit(limit)).scalars())
+# Bytes of the descriptors on one page, which bounds both the page and the memory that it takes: containerd refuses an
+# index of more than 4 MiB.
+_MOST_BYTES = 3 * 1024 * 1024
 
 
-def page(
-    connection: sa.Connection,
-    repository_id: str,
-    subject: Digest,
-    artifact_types: Collection[str],
-    after: str,
-    limit: int,
-) -> list[Descriptor]:
-    """List live referrers of a subject by digest; `artifact_types` empty means all of them."""
-    columns = (
-        manifest.c.media_type,
-        manifest.c.digest,
-        manifest.c.size,
-        manifest.c.artifact_type,
-        manifest.c.annotations,
-    )
-    query = _live(sa.select(*columns), repository_id, subject, artifact_types, after)
-    return [
-        Descriptor(row.media_type, Digest.parse(row.digest), row.size, row.artifact_type, row.annotations)
-        for row in connection.execute(query.limit(limit))
-    ]
+class ReferrerQuery(NamedTuple):
+    """Which referrers: of what subject, of which artifact types (none means all), behind which digest, how many."""
+
+    subject: Digest
+    artifact_types: tuple[str, ...]
+    after: str
+    limit: int
 
 
-def _live(
-    query: sa.Select[Any], repository_id: str, subject: Digest, artifact_types: Collection[str], after: str
-) -> sa.Select[Any]:
-    query = query.where(
-        manifest.c.repository_id == repository_id,
-        manifest.c.subject == str(subject),
-        manifest.c.digest > after,
+class ReferrerPage(NamedTuple):
+    """Descriptors of some referrers, in JSON, in order of their digests; `last` is the last digest if more follow."""
+
+    descriptors: tuple[bytes, ...]
+    last: str | None
+
+
+# Made once, as in tags.py.
+_PAGE = (
+    sa.select(manifest.c.digest, manifest.c.descriptor)
+    .where(
+        manifest.c.repository_id == sa.bindparam("repository_id"),
+        manifest.c.subject == sa.bindparam("subject"),
+        manifest.c.digest > sa.bindparam("after"),
         manifest.c.deleted_at.is_(None),
     )
-    if artifact_types:
-        query = query.where(manifest.c.artifact_type.in_(artifact_types))
-    return query.order_by(manifest.c.digest)
+    .order_by(manifest.c.digest)
+    .limit(sa.bindparam("most"))
+)
+_PAGE_OF_TYPES = _PAGE.where(manifest.c.artifact_type.in_(sa.bindparam("types", expanding=True)))
+
+
+def page(connection: sa.Connection, repository_id: str, query: ReferrerQuery) -> ReferrerPage:
+    """List live referrers, as many as fit, but at least one: a descriptor is under 4 MiB, as is its manifest."""
+    values = {"repository_id": repository_id, "subject": str(query.subject), "after": query.after}
+    values |= {"most": query.limit + 1, "types": query.artifact_types}
+    found: list[bytes] = []
+    last, room = None, _MOST_BYTES
+    with connection.execute(_PAGE_OF_TYPES if query.artifact_types else _PAGE, values) as rows:
+        for digest, descriptor in rows:
+            room -= len(descriptor)
+            if found and (room < 0 or len(found) == query.limit):
+                return ReferrerPage(tuple(found), last)
+            found.append(descriptor)
+            last = digest
+    return ReferrerPage(tuple(found), None)

@@ -55,16 +55,31 @@ def set_public(connection: sa.Connection, repository_id: str, *, public: bool) -
     changes.record(connection, [changes.of_repository(row.registry_id, row.name)])
 
 
+_OWN = sa.case((registry.c.account_id.in_(sa.bindparam("accounts", expanding=True)), True), else_=False)
+_REGISTRY, _REPOSITORY = sa.bindparam("after_registry"), sa.bindparam("after_repository")
+# Where the page before ended, as a bound of both indexes: a condition on the pair would be one of neither.
+_BEHIND = sa.and_(
+    registry.c.name >= _REGISTRY,
+    repository.c.name > sa.case((registry.c.name == _REGISTRY, _REPOSITORY), else_=""),
+)
+_NAMES = sa.select(registry.c.name, repository.c.name.label("repository")).join_from(registry, repository)
+# Own and others' public ones apart: SQLite merges the two, and takes from each index only what is shown.
+_PAGE = (
+    sa.union_all(
+        _NAMES.where(_BEHIND, _OWN),
+        _NAMES.where(_BEHIND, sa.not_(_OWN), repository.c.public),
+    )
+    .order_by(sa.literal_column("1"), sa.literal_column("2"))
+    .limit(sa.bindparam("most"))
+)
+
+
 def page(
-    connection: sa.Connection, accounts: Collection[str], after: tuple[str, str] | None, limit: int
+    connection: sa.Connection, accounts: Collection[str], after: tuple[str, str], limit: int
 ) -> list[tuple[str, str]]:
     """List (registry, repository) names in order: those of some accounts and all public ones.
 
     `after` is the last pair of the page before; the order is by registry first, as the index has it.
     """
-    query = sa.select(registry.c.name, repository.c.name).join_from(registry, repository)
-    query = query.where(sa.or_(registry.c.account_id.in_(accounts), repository.c.public))
-    if after is not None:
-        query = query.where(sa.tuple_(registry.c.name, repository.c.name) > sa.tuple_(*map(sa.literal, after)))
-    query = query.order_by(registry.c.name, repository.c.name).limit(limit)
-    return [(row[0], row[1]) for row in connection.execute(query)]
+    values = {"accounts": list(accounts), "after_registry": after[0], "after_repository": after[1], "most": limit}
+    return [(row[0], row[1]) for row in connection.execute(_PAGE, values)]

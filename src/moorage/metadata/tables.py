@@ -125,6 +125,8 @@ repository = sa.Table(
     sa.Column("public", sa.Boolean, nullable=False),
     _moment("created_at"),
     sa.UniqueConstraint("registry_id", "name"),
+    # For the catalog, which then wades through nobody else's private repositories.
+    sa.Index(None, "registry_id", "public", "name"),
 )
 
 manifest = sa.Table(
@@ -136,9 +138,8 @@ manifest = sa.Table(
     sa.Column("artifact_type", sa.String(255), nullable=True),
     _digest("subject", nullable=True),
     sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("content", sa.LargeBinary, nullable=False),
-    # Copied out of the content, so that a list of referrers need not parse each manifest.
-    sa.Column("annotations", sa.JSON, nullable=False),
+    # How lists of referrers describe it, in JSON, ready to be sent; None without a subject.
+    sa.Column("descriptor", sa.LargeBinary, nullable=True),
     # Config or layers were missing when it was pushed, as artifacts with a subject may.
     sa.Column("incomplete", sa.Boolean, nullable=False),
     _moment("pushed_at"),
@@ -146,7 +147,19 @@ manifest = sa.Table(
     _moment("deleted_at", nullable=True),
     # The content no longer has the digest, so it is not served until it is pushed again.
     _moment("quarantined_at", nullable=True),
-    sa.Index(None, "repository_id", "subject", "digest"),
+    # Last: SQLite reads through all of a long value to reach what stands behind it.
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+_REFERRER = sa.and_(manifest.c.subject.is_not(None), manifest.c.deleted_at.is_(None))
+sa.Index(
+    "ix_manifest_referrer",
+    manifest.c.repository_id,
+    manifest.c.subject,
+    manifest.c.digest,
+    # For the filter, which then looks at no row that it leaves out.
+    manifest.c.artifact_type,
+    sqlite_where=_REFERRER,
+    postgresql_where=_REFERRER,
 )
 
 manifest_reference = sa.Table(
@@ -164,6 +177,8 @@ manifest_reference = sa.Table(
     ),
     # With the manifest in it, or SQLite reads the whole repository's references by the primary key instead.
     sa.Index(None, "digest", "repository_id", "manifest_digest"),
+    # The key is nearly the whole row, and would otherwise be kept twice; so below.
+    sqlite_with_rowid=False,
 )
 
 blob = sa.Table(
@@ -199,6 +214,7 @@ repository_blob = sa.Table(
     sa.Column("digest", sa.String(135), sa.ForeignKey("blob.digest"), primary_key=True),
     _moment("linked_at"),
     sa.Index(None, "digest", "repository_id"),
+    sqlite_with_rowid=False,
 )
 
 # A row with a lifetime: the open row is the tag, closed ones are its history.
@@ -206,7 +222,8 @@ tag = sa.Table(
     "tag",
     metadata,
     _id(primary_key=True),
-    _of("repository"),
+    # With an index of its own, since those below leave history out.
+    _of("repository", index=True),
     sa.Column("name", sa.String(128), nullable=False),
     _digest(),
     _moment("started_at"),

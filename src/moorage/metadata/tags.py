@@ -9,14 +9,25 @@ from moorage.metadata.tables import tag
 from moorage.model import new_id
 from moorage.oci.digest import Digest
 
-_FIND = sa.select(tag.c.digest).where(
-    tag.c.repository_id == sa.bindparam("repository_id"), tag.c.name == sa.bindparam("name"), tag.c.ended_at.is_(None)
+# Made once: to make a statement costs more than to run it.
+_OPEN = sa.and_(tag.c.repository_id == sa.bindparam("in_repository"), tag.c.ended_at.is_(None))
+_NAMED = sa.and_(_OPEN, tag.c.name == sa.bindparam("named"))
+_FIND = sa.select(tag.c.digest).where(_NAMED)
+_INSERT = sa.insert(tag)
+_END = {"ended_at": sa.bindparam("now"), "ended_by": sa.bindparam("by")}
+_CLOSE = sa.update(tag).where(_NAMED).values(_END)
+_CLOSE_ALL = sa.update(tag).where(_OPEN, tag.c.digest == sa.bindparam("pointing_to")).values(_END).returning(tag.c.name)
+_PAGE = (
+    sa.select(tag.c.name)
+    .where(_OPEN, tag.c.name > sa.bindparam("after"))
+    .order_by(tag.c.name)
+    .limit(sa.bindparam("most"))
 )
 
 
 def find(connection: sa.Connection, repository_id: str, name: str) -> Digest | None:
     """Return the digest that a tag points to now, in the algorithm it was pushed under."""
-    digest = connection.execute(_FIND, {"repository_id": repository_id, "name": name}).scalar_one_or_none()
+    digest = connection.execute(_FIND, {"in_repository": repository_id, "named": name}).scalar_one_or_none()
     return None if digest is None else Digest.parse(digest)
 
 
@@ -28,31 +39,25 @@ def point(
         return
     close(connection, repository_id, name, now, by)
     values = {"id": new_id(), "repository_id": repository_id, "name": name, "digest": str(digest)}
-    connection.execute(sa.insert(tag).values(values | {"started_at": now, "started_by": by}))
+    connection.execute(_INSERT, values | {"started_at": now, "started_by": by})
 
 
 def close(connection: sa.Connection, repository_id: str, name: str, now: datetime, by: str | None) -> bool:
     """End a tag, which keeps its history; False where there is none."""
-    changes.record(connection, [changes.of_tag(repository_id, name)])
-    change = sa.update(tag).where(_open(repository_id, name))
-    return connection.execute(change.values(ended_at=now, ended_by=by)).rowcount == 1
+    changes.record(connection, [changes.of_tag(repository_id, name), changes.of_tags(repository_id)])
+    values = {"in_repository": repository_id, "named": name, "now": now, "by": by}
+    return connection.execute(_CLOSE, values).rowcount == 1
 
 
 def close_all(connection: sa.Connection, repository_id: str, digest: Digest, now: datetime, by: str | None) -> None:
     """End every tag that points to a digest."""
-    open_here = sa.and_(tag.c.repository_id == repository_id, tag.c.digest == str(digest), tag.c.ended_at.is_(None))
-    change = sa.update(tag).where(open_here).values(ended_at=now, ended_by=by)
-    names = connection.execute(change.returning(tag.c.name)).scalars().all()
+    values = {"in_repository": repository_id, "pointing_to": str(digest), "now": now, "by": by}
+    names = connection.execute(_CLOSE_ALL, values).scalars().all()
     changes.record(connection, [changes.of_tag(repository_id, name) for name in names])
+    changes.record(connection, [changes.of_tags(repository_id)])
 
 
-def page(connection: sa.Connection, repository_id: str, after: str, limit: int) -> list[str]:
+def page(connection: sa.Connection, repository_id: str, after: str, limit: int) -> tuple[str, ...]:
     """List tags in ASCII order, beginning behind `after`, which need not exist."""
-    query = sa.select(tag.c.name).where(
-        tag.c.repository_id == repository_id, tag.c.name > after, tag.c.ended_at.is_(None)
-    )
-    return list(connection.execute(query.order_by(tag.c.name).limit(limit)).scalars())
-
-
-def _open(repository_id: str, name: str) -> sa.ColumnElement[bool]:
-    return sa.and_(tag.c.repository_id == repository_id, tag.c.name == name, tag.c.ended_at.is_(None))
+    values = {"in_repository": repository_id, "after": after, "most": limit}
+    return tuple(connection.execute(_PAGE, values).scalars())

@@ -1,6 +1,7 @@
 """Descriptors: how a manifest refers to other content."""
 
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -48,6 +49,15 @@ class Descriptor:
         )
         _check_data(value.get("data"), descriptor, where)
         return descriptor
+
+    def to_json(self) -> bytes:
+        """Write the descriptor as lists of referrers have it: with neither urls nor platform."""
+        document: dict[str, object] = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
+        if self.artifact_type is not None:
+            document["artifactType"] = self.artifact_type
+        if self.annotations:
+            document["annotations"] = self.annotations
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _media_type(value: Mapping[str, object], where: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection
 
-from moorage.metadata import blobs, changes, manifests, registries, repositories, tags, tokens, users
+from moorage.metadata import blobs, changes, manifests, referrers, registries, repositories, tags, tokens, users
 from moorage.metadata.blobs import BlobRow
 from moorage.metadata.changes import Change
 from moorage.metadata.manifests import ManifestRow
@@ -30,14 +30,17 @@ CHANGED_BY: Mapping[Callable[..., Any], Callable[..., Change]] = {
     registries.find: changes.of_registry,
     repositories.find: changes.of_repository,
     tags.find: changes.of_tag,
+    tags.page: lambda repository_id, _after, _limit: changes.of_tags(repository_id),
     manifests.find: changes.of_manifest,
+    referrers.page: lambda repository_id, query: changes.of_referrers(repository_id, query.subject),
     blobs.is_linked: changes.of_link,
     blobs.find: lambda digest, _store: changes.of_blob(digest),
 }
 
-# Bytes, roughly: of the facts themselves and of manifests' contents.
+# Bytes, roughly: of all facts, of one without what it tells, and of a piece of text without its characters.
 _CAPACITY = 48 * 1024 * 1024
 _FACT_SIZE = 600
+_TEXT_SIZE = 50
 
 
 class NotRemembered(Exception):
@@ -52,7 +55,8 @@ class Memory:
         self._capacity = capacity
         self._size = 0
         self._answers: dict[_Entry, Any] = {}
-        self._entries: dict[Change, set[_Entry]] = {}
+        # With their sizes.
+        self._entries: dict[Change, dict[_Entry, int]] = {}
 
     def ask(self, question: Callable[[Connection, *As], T], *args: *As) -> T:
         """Return a remembered answer; raises NotRemembered."""
@@ -78,16 +82,17 @@ class Memory:
             entry = (question, args)
             if entry in self._answers:
                 continue
-            self._size += _size(answer)
-            if self._size > self._capacity:
+            size = _FACT_SIZE + _size(args) + _size(answer)
+            if self._size + size > self._capacity:
                 self._forget_all()
-                self._size = _size(answer)
+            self._size += size
             self._answers[entry] = answer
-            self._entries.setdefault(CHANGED_BY[question](*args), set()).add(entry)
+            self._entries.setdefault(CHANGED_BY[question](*args), {})[entry] = size
 
     def _forget(self, change: Change) -> None:
-        for entry in self._entries.pop(change, ()):
-            self._size -= _size(self._answers.pop(entry))
+        for entry, size in self._entries.pop(change, {}).items():
+            del self._answers[entry]
+            self._size -= size
 
     def _forget_all(self) -> None:
         self._answers.clear()
@@ -117,6 +122,14 @@ class CallerMemory:
         self._callers[text] = (caller, expires_at)
 
 
-def _size(answer: object) -> int:
-    content = answer.content if isinstance(answer, ManifestRow | BlobRow) else None
-    return _FACT_SIZE + len(content or b"")
+def _size(value: object) -> int:
+    """Return how many bytes of text are in a question's arguments or its answer: those of what clients write count."""
+    match value:
+        case str() | bytes():
+            return _TEXT_SIZE + len(value)
+        case tuple():
+            return sum(map(_size, value))
+        case ManifestRow() | BlobRow():
+            return _size(value.content)
+        case _:
+            return 0

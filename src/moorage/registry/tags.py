@@ -1,12 +1,14 @@
 """Tags, listed."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from moorage.metadata import tags
 from moorage.model import Action, Caller
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
 from moorage.registry.blobs import existing
+from moorage.registry.facts import Facts, recall
 from moorage.registry.installation import Installation
 
 
@@ -14,14 +16,16 @@ from moorage.registry.installation import Installation
 class TagPage:
     """Some tags in order, and whether more follow."""
 
-    tags: list[str]
+    tags: tuple[str, ...]
     more: bool
 
 
 async def page(installation: Installation, caller: Caller, name: RepositoryName, after: str, limit: int) -> TagPage:
     """List at most `limit` tags behind `after`. Raises NameUnknown."""
-    repository_id = existing(await access.permit(installation, caller, name, Action.PULL))
-    found = await installation.database.read(
-        lambda connection, _: tags.page(connection, repository_id, after, limit + 1)
-    )
+
+    def look(facts: Facts, now: datetime) -> tuple[str, ...]:
+        repository_id = existing(access.require(facts, now, caller, name, Action.PULL))
+        return facts.ask(tags.page, repository_id, after, limit + 1)
+
+    found = await recall(installation, look)
     return TagPage(found[:limit], len(found) > limit)

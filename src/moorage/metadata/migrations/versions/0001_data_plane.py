@@ -119,6 +119,7 @@ def _repositories() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_repository"),
         sa.UniqueConstraint("registry_id", "name", name="uq_repository_registry_id_name"),
     )
+    op.create_index("ix_repository_registry_id_public_name", "repository", ["registry_id", "public", "name"])
 
 
 def _manifests() -> None:
@@ -130,17 +131,24 @@ def _manifests() -> None:
         sa.Column("artifact_type", sa.String(255), nullable=True),
         _digest("subject", nullable=True),
         sa.Column("size", sa.BigInteger, nullable=False),
-        sa.Column("content", sa.LargeBinary, nullable=False),
-        sa.Column("annotations", sa.JSON, nullable=False),
+        sa.Column("descriptor", sa.LargeBinary, nullable=True),
         sa.Column("incomplete", sa.Boolean, nullable=False),
         _moment("pushed_at"),
         _id("pushed_by", nullable=True),
         _moment("deleted_at", nullable=True),
         _moment("quarantined_at", nullable=True),
+        sa.Column("content", sa.LargeBinary, nullable=False),
         sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name="fk_manifest_repository_id"),
         sa.PrimaryKeyConstraint("repository_id", "digest", name="pk_manifest"),
     )
-    op.create_index("ix_manifest_repository_id_subject_digest", "manifest", ["repository_id", "subject", "digest"])
+    referrer = sa.text("subject IS NOT NULL AND deleted_at IS NULL")
+    op.create_index(
+        "ix_manifest_referrer",
+        "manifest",
+        ["repository_id", "subject", "digest", "artifact_type"],
+        sqlite_where=referrer,
+        postgresql_where=referrer,
+    )
     op.create_table(
         "manifest_reference",
         _id("repository_id"),
@@ -153,6 +161,7 @@ def _manifests() -> None:
             name="fk_manifest_reference_manifest",
         ),
         sa.PrimaryKeyConstraint("repository_id", "manifest_digest", "digest", "kind", name="pk_manifest_reference"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_manifest_reference_digest_repository_id_manifest_digest",
@@ -175,6 +184,7 @@ def _tags() -> None:
         sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name="fk_tag_repository_id"),
         sa.PrimaryKeyConstraint("id", name="pk_tag"),
     )
+    op.create_index("ix_tag_repository_id", "tag", ["repository_id"])
     still_open = sa.text("ended_at IS NULL")
     op.create_index(
         "uq_tag_open",
@@ -223,6 +233,7 @@ def _blobs() -> None:
         sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name="fk_repository_blob_repository_id"),
         sa.ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_repository_blob_digest"),
         sa.PrimaryKeyConstraint("repository_id", "digest", name="pk_repository_blob"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_repository_blob_digest_repository_id", "repository_blob", ["digest", "repository_id"])
     op.create_table(
