@@ -4,19 +4,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 ARTIFACT_TYPE = "application/vnd.example.sbom"
 EMPTY_BLOB = b"{}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """Bytes, named by their digest."""
 
     content: bytes
 
-    @property
+    @cached_property
     def hex(self) -> str:
         """The digest without its algorithm."""
         return hashlib.sha256(self.content).hexdigest()

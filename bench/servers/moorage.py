@@ -5,25 +5,21 @@ import http.client
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
 import moorage
-from bench.filling import ARTIFACT_TYPE, MANIFEST_TYPE, Content, Filling, annotations
+from bench import rows
+from bench.filling import Filling
 from bench.program import HOST, Command, Place, inherited_environment
-from moorage.metadata import tables
-from moorage.model import new_id
 
 _WORKERS = 2
 _EMAIL = "admin@example.test"
 _PASSWORD = "correct horse battery staple"  # noqa: S105 - of throw-away installations on the loopback interface
-_BATCH = 10_000
 _PROGRAM = Path(sys.executable).with_name("moorage")
 
 
@@ -77,9 +73,9 @@ class Moorage:
         """Insert the rows; the first start has made the database."""
         engine = sa.create_engine(f"sqlite:///{place.storage / 'moorage.db'}")
         with engine.begin() as connection:
-            registry_id = connection.execute(sa.select(tables.registry.c.id)).scalar_one()
+            registry_id = rows.registry_id(connection)
             for filling in fillings:
-                _fill(connection, registry_id, filling)
+                rows.insert_filling(connection, registry_id, filling, datetime.now(UTC))
         engine.dispose()
 
 
@@ -97,28 +93,3 @@ def _api_token(place: Place) -> str:
         done = subprocess.run(command, env=inherited_environment(), stdout=subprocess.PIPE, text=True, check=True)
         kept.write_text(done.stdout.strip())
     return kept.read_text()
-
-
-def _fill(connection: sa.Connection, registry_id: str, filling: Filling) -> None:
-    now = datetime.now(UTC)
-    repository = {"id": new_id(), "registry_id": registry_id, "name": filling.repository.partition("/")[2]}
-    connection.execute(sa.insert(tables.repository).values(repository | {"public": False, "created_at": now}))
-    image, to = filling.image(), {"repository_id": repository["id"]}
-    manifests = [_manifest_row(image, now, artifact_type=None, subject=None, annotations={})]
-    for number, artifact in enumerate(filling.artifacts()):
-        subject = {"artifact_type": ARTIFACT_TYPE, "subject": image.digest, "annotations": annotations(number)}
-        manifests.append(_manifest_row(artifact, now, **subject))
-    tags = ({"id": new_id(), "name": name, "digest": image.digest, "started_at": now} for name in filling.tag_names())
-    for table, rows in ((tables.manifest, iter(manifests)), (tables.tag, tags)):
-        for batch in _batches(rows):
-            connection.execute(sa.insert(table), [row | to for row in batch])
-
-
-def _manifest_row(manifest: Content, now: datetime, **fields: object) -> dict[str, Any]:
-    row: dict[str, Any] = {"digest": manifest.digest, "media_type": MANIFEST_TYPE, "size": len(manifest.content)}
-    return row | {"content": manifest.content, "incomplete": False, "pushed_at": now} | fields
-
-
-def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    while batch := list(islice(rows, _BATCH)):
-        yield batch

@@ -26,6 +26,7 @@ from moorage.metadata.manifests import NewManifest
 from moorage.metadata.scrub import BlobContent, CopyRow, ManifestContent
 from moorage.metadata.tokens import NewToken
 from moorage.model import Place, Role, new_id
+from moorage.oci.descriptor import Descriptor
 from moorage.oci.digest import Digest
 from moorage.oci.manifest import Manifest
 
@@ -35,6 +36,14 @@ MANIFEST = NewManifest(
     DIGEST, b"", Manifest("application/vnd.oci.image.index.v1+json"), incomplete=False, pushed_by=None
 )
 COPY = CopyRow(DIGEST, 0, "objects/1", is_quarantined=False)
+
+REFERRER = NewManifest(
+    Digest.of(b"about"),
+    b"about",
+    Manifest("application/vnd.oci.image.index.v1+json", subject=Descriptor("application/json", DIGEST, 0)),
+    incomplete=False,
+    pushed_by=None,
+)
 
 
 class Filled:
@@ -54,6 +63,7 @@ class Filled:
         blobs.add(connection, DIGEST, 0, NOW)
         blobs.link(connection, self.repository_id, DIGEST, NOW)
         manifests.put(connection, self.repository_id, MANIFEST, NOW)
+        manifests.put(connection, self.repository_id, REFERRER, NOW)
         tags.point(connection, self.repository_id, "one", DIGEST, NOW, None)
         tags.point(connection, self.repository_id, "two", DIGEST, NOW, None)
 
@@ -134,14 +144,34 @@ CASES: Sequence[tuple[str, Callable[[Filled], Any], Callable[[Filled], set[Chang
         lambda f: {changes.of_manifest(f.repository_id, DIGEST)},
     ),
     (
+        "put referrer",
+        lambda f: manifests.put(f.connection, f.repository_id, REFERRER, NOW),
+        lambda f: {
+            changes.of_manifest(f.repository_id, REFERRER.digest),
+            changes.of_referrers(f.repository_id, DIGEST),
+        },
+    ),
+    (
+        "delete referrer",
+        lambda f: manifests.delete(f.connection, f.repository_id, REFERRER.digest, NOW),
+        lambda f: {
+            changes.of_manifest(f.repository_id, REFERRER.digest),
+            changes.of_referrers(f.repository_id, DIGEST),
+        },
+    ),
+    (
         "move tag",
         lambda f: tags.point(f.connection, f.repository_id, "one", Digest.of(b"1"), NOW, None),
-        lambda f: {changes.of_tag(f.repository_id, "one")},
+        lambda f: {changes.of_tag(f.repository_id, "one"), changes.of_tags(f.repository_id)},
     ),
     (
         "close tags",
         lambda f: tags.close_all(f.connection, f.repository_id, DIGEST, NOW, None),
-        lambda f: {changes.of_tag(f.repository_id, "one"), changes.of_tag(f.repository_id, "two")},
+        lambda f: {
+            changes.of_tag(f.repository_id, "one"),
+            changes.of_tag(f.repository_id, "two"),
+            changes.of_tags(f.repository_id),
+        },
     ),
 ]
 
@@ -168,6 +198,7 @@ def test_what_is_made_is_recorded(connection: sa.Connection) -> None:
         changes.of_link(filled.repository_id, DIGEST),
         changes.of_manifest(filled.repository_id, DIGEST),
         changes.of_tag(filled.repository_id, "one"),
+        changes.of_tags(filled.repository_id),
     }
 
 

@@ -33,7 +33,7 @@ def test_manifest_is_found_byte_for_byte(connection: sa.Connection, repository_i
 
 
 def test_what_a_manifest_says_is_kept_beside_it(connection: sa.Connection, repository_id: str) -> None:
-    """A list of referrers reads no contents: type, subject and annotations have columns of their own."""
+    """A list of referrers reads no contents: type, subject and description have columns of their own."""
     subject = making.image(making.config().descriptor())
     artifact = making.artifact("application/vnd.example", subject=subject.descriptor(), annotations={"key": "välue"})
     pushed_by = new_id()
@@ -46,7 +46,9 @@ def test_what_a_manifest_says_is_kept_beside_it(connection: sa.Connection, repos
     assert row.artifact_type == "application/vnd.example"
     assert row.subject == subject.digest
     assert row.size == len(artifact.data)
-    assert row.annotations == {"key": "välue"}
+    assert json.loads(row.descriptor) == artifact.descriptor(
+        artifactType=row.artifact_type, annotations={"key": "välue"}
+    )
     assert row.incomplete
     assert (row.pushed_at, row.pushed_by, row.deleted_at) == (NOW, pushed_by, None)
 

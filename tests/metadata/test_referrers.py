@@ -1,11 +1,17 @@
 """Referrers of a subject, in pages."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
 from moorage.metadata import manifests, referrers
+from moorage.metadata.manifests import NewManifest
+from moorage.metadata.referrers import ReferrerPage, ReferrerQuery
 from moorage.oci.descriptor import Descriptor
 from moorage.oci.digest import Digest
+from moorage.oci.manifest import parse
 from tests.distribution import making
 from tests.metadata.rows import NOW, add_manifest, add_registry, add_repository
 
@@ -29,10 +35,15 @@ def add_referrer(
     )
 
 
+def look(connection: sa.Connection, repository_id: str, *types: str, after: str = "", limit: int = 100) -> ReferrerPage:
+    """Read a page of referrers of the subject."""
+    return referrers.page(connection, repository_id, ReferrerQuery(SUBJECT_DIGEST, types, after, limit))
+
+
 def page(connection: sa.Connection, repository_id: str, *types: str, after: str = "", limit: int = 100) -> list[Digest]:
     """List the digests of a page of referrers of the subject."""
-    found = referrers.page(connection, repository_id, SUBJECT_DIGEST, types, after, limit)
-    return [descriptor.digest for descriptor in found]
+    found = look(connection, repository_id, *types, after=after, limit=limit).descriptors
+    return [Digest.parse(json.loads(descriptor)["digest"]) for descriptor in found]
 
 
 def test_referrer_is_described(connection: sa.Connection, repository_id: str) -> None:
@@ -40,8 +51,8 @@ def test_referrer_is_described(connection: sa.Connection, repository_id: str) ->
     artifact = making.artifact(SBOM, subject=SUBJECT.descriptor(), annotations={"key": "value"})
     digest = add_manifest(connection, repository_id, artifact)
 
-    found = referrers.page(connection, repository_id, SUBJECT_DIGEST, (), "", 10)
-    assert found == [Descriptor(artifact.media_type, digest, len(artifact.data), SBOM, {"key": "value"})]
+    described = Descriptor(artifact.media_type, digest, len(artifact.data), SBOM, {"key": "value"})
+    assert look(connection, repository_id) == ReferrerPage((described.to_json(),), None)
 
 
 def test_only_live_referrers_of_the_subject_in_the_repository_are_listed(
@@ -83,7 +94,31 @@ def test_pages_join_without_gap_or_repetition(connection: sa.Connection, reposit
     every = sorted(add_referrer(connection, repository_id, f"application/vnd.example.{number}") for number in range(7))
 
     seen: list[Digest] = []
-    while found := page(connection, repository_id, after=str(seen[-1]) if seen else "", limit=3):
-        seen += found
+    last: str | None = ""
+    while last is not None:
+        seen += page(connection, repository_id, after=last, limit=3)
+        last = look(connection, repository_id, after=last, limit=3).last
 
     assert seen == every
+
+
+def test_page_names_its_last_only_where_more_follow(connection: sa.Connection, repository_id: str) -> None:
+    """A page that ends with the list says so, however the limit fits."""
+    first, second = sorted(add_referrer(connection, repository_id, kind) for kind in [SBOM, SIGNATURE])
+
+    assert look(connection, repository_id, limit=1).last == str(first)
+    assert look(connection, repository_id, after=str(first), limit=1).last is None
+    assert look(connection, repository_id, limit=2).last is None
+    assert look(connection, repository_id, after=str(second)) == ReferrerPage((), None)
+
+
+def test_referrer_pushed_again_counts_as_what_it_then_says(connection: sa.Connection, repository_id: str) -> None:
+    """The same bytes under another type are described, and found, by that."""
+    artifact = making.artifact(SBOM, subject=SUBJECT.descriptor(), annotations=None)
+    digest = add_manifest(connection, repository_id, artifact)
+    parsed = replace(parse(artifact.data, artifact.media_type), artifact_type=SIGNATURE)
+    manifests.put(connection, repository_id, NewManifest(digest, artifact.data, parsed, False, None), NOW)
+
+    assert page(connection, repository_id, SBOM) == []
+    (descriptor,) = look(connection, repository_id, SIGNATURE).descriptors
+    assert json.loads(descriptor)["artifactType"] == SIGNATURE

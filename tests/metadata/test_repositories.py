@@ -11,6 +11,9 @@ from moorage.metadata.tables import repository
 from moorage.model import Place, new_id
 from tests.metadata.rows import NOW, add_account, add_registry, add_repository, all_of
 
+# Behind nothing.
+START = ("", "")
+
 
 def test_repository_is_found_in_its_registry(connection: sa.Connection) -> None:
     """The same name elsewhere, a part of the name, or another case lead nowhere."""
@@ -76,8 +79,8 @@ def test_page_has_own_and_public_repositories(connection: sa.Connection) -> None
         repositories.set_public(connection, add_repository(connection, "public", registry_id), public=True)
 
     everything_public = [("foreign", "public"), ("own", "public")]
-    assert repositories.page(connection, [], None, 10) == everything_public
-    assert repositories.page(connection, [mine], None, 10) == sorted([*everything_public, ("own", "private")])
+    assert repositories.page(connection, [], START, 10) == everything_public
+    assert repositories.page(connection, [mine], START, 10) == sorted([*everything_public, ("own", "private")])
 
 
 def test_pages_join_without_gap_or_repetition(connection: sa.Connection) -> None:
@@ -90,7 +93,7 @@ def test_pages_join_without_gap_or_repetition(connection: sa.Connection) -> None
     every = sorted((registry, name) for registry in ["a", "a-b", "b"] for name in ["z", "a/b", "a-b", "a"])
 
     seen: list[tuple[str, str]] = []
-    while found := repositories.page(connection, [account_id], seen[-1] if seen else None, 5):
+    while found := repositories.page(connection, [account_id], seen[-1] if seen else START, 5):
         seen += found
 
     assert seen == every

@@ -87,8 +87,8 @@ def test_all_tags_of_a_digest_end_together(connection: sa.Connection, repository
 
     tags.close_all(connection, repository_id, FIRST, LATER, BOB)
 
-    assert tags.page(connection, repository_id, "", 10) == ["moved"]
-    assert tags.page(connection, other_id, "", 10) == ["a"]
+    assert tags.page(connection, repository_id, "", 10) == ("moved",)
+    assert tags.page(connection, other_id, "", 10) == ("a",)
     assert [row[4:] for row in history(connection) if row[0] == "moved"] == [(NOW, ANN), (None, None)]
 
 
@@ -108,7 +108,7 @@ def test_pages_are_in_ascii_order(connection: sa.Connection, repository_id: str)
     for name in reversed(ordered):
         tags.point(connection, repository_id, name, FIRST, NOW, ANN)
 
-    assert tags.page(connection, repository_id, "", 100) == sorted(ordered)
+    assert tags.page(connection, repository_id, "", 100) == tuple(sorted(ordered))
 
 
 def test_pages_join_without_gap_or_repetition(connection: sa.Connection, repository_id: str) -> None:
@@ -130,5 +130,5 @@ def test_page_begins_behind_a_tag_that_need_not_exist(connection: sa.Connection,
     for name in ["a", "c"]:
         tags.point(connection, repository_id, name, FIRST, NOW, ANN)
 
-    assert tags.page(connection, repository_id, "b", 10) == ["c"]
-    assert tags.page(connection, repository_id, "c", 10) == []
+    assert tags.page(connection, repository_id, "b", 10) == ("c",)
+    assert tags.page(connection, repository_id, "c", 10) == ()

@@ -1,11 +1,13 @@
 """What a worker remembers: true answers only, within bounds."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from moorage.metadata import blobs, changes, manifests, registries, repositories, tags, tokens, users
+from moorage.metadata import blobs, changes, manifests, referrers, registries, repositories, tags, tokens, users
 from moorage.metadata.manifests import ManifestRow
+from moorage.metadata.referrers import ReferrerPage, ReferrerQuery
 from moorage.metadata.watch import Watch
 from moorage.model import Caller
 from moorage.oci.digest import Digest
@@ -60,16 +62,28 @@ def test_it_forgets_all_where_changes_were_missed(trial: Trial, watch: Watch) ->
         memory.ask(tags.find, "r", "latest")
 
 
-def test_its_size_has_an_end(watch: Watch) -> None:
-    """Manifests count by their bytes; what does not fit any more makes room by forgetting the rest."""
+@pytest.mark.parametrize(
+    ("question", "args", "answer"),
+    [
+        (manifests.find, (ONE,), ManifestRow(ONE, "application/json", b"x" * 3000)),
+        (tags.page, ("", 100), ("x" * 1000,) * 3),
+        (tags.page, ("x" * 3000, 100), ()),
+        (referrers.page, (ReferrerQuery(ONE, (), "", 100),), ReferrerPage((b"x" * 1500,) * 2, None)),
+        (referrers.page, (ReferrerQuery(ONE, ("x" * 3000,), "", 100),), ReferrerPage((), None)),
+    ],
+    ids=["manifest", "tags", "place among tags", "referrers", "types of referrers"],
+)
+def test_its_size_has_an_end(
+    watch: Watch, question: Callable[..., object], args: tuple[object, ...], answer: object
+) -> None:
+    """All counts that clients write, in questions too; what does not fit any more makes room by forgetting the rest."""
     memory = Memory(watch, capacity=10_000)
     for number in range(20):
-        row = ManifestRow(ONE, "application/json", b"x" * 3000)
-        memory.learn([(manifests.find, ("r", Digest.of(b"%d" % number)), row)])
+        memory.learn([(question, (str(number), *args), answer)])
     known = 0
     for number in range(20):
         try:
-            memory.ask(manifests.find, "r", Digest.of(b"%d" % number))
+            memory.ask(question, str(number), *args)
             known += 1
         except NotRemembered:
             pass
@@ -83,6 +97,9 @@ def test_every_change_has_the_name_of_what_it_makes_untrue() -> None:
     assert CHANGED_BY[registries.find]("main") == changes.of_registry("main")
     assert CHANGED_BY[repositories.find]("r", "app") == changes.of_repository("r", "app")
     assert CHANGED_BY[tags.find]("r", "latest") == changes.of_tag("r", "latest")
+    assert CHANGED_BY[tags.page]("r", "", 100) == changes.of_tags("r")
+    query = ReferrerQuery(ONE, (), "", 100)
+    assert CHANGED_BY[referrers.page]("r", query) == changes.of_referrers("r", str(ONE))
     assert CHANGED_BY[manifests.find]("r", ONE) == changes.of_manifest("r", str(ONE))
     assert CHANGED_BY[blobs.is_linked]("r", ONE) == changes.of_link("r", str(ONE))
     assert CHANGED_BY[blobs.find](TWO, "default") == changes.of_blob(str(TWO))
