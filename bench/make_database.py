@@ -1,6 +1,6 @@
 """The command that makes an installation as large as they get: millions of rows, inserted in bulk.
 
-`python -m bench.make_database --data DIR`, then `moorage serve --data DIR`. Everything in it can be pulled: its blobs are
+`python -m bench.make_database --data DIR`, then `moorage serve --data DIR`. Its images can be pulled: their blobs are
 small enough to be rows.
 """
 

@@ -1,10 +1,13 @@
-"""Records that the OCI specs do not name: identities, rights, uploads."""
+"""Records that the OCI specs do not name: identities, rights, uploads, pages of referrers."""
 
 import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
+
+from moorage.oci.digest import Digest
 
 
 def new_id() -> str:
@@ -107,3 +110,19 @@ class Upload:
     def kept(self) -> bytes | None:
         """All bytes received, where they are in the row alone; None where they are staged."""
         return self.content if self.key is None else None
+
+
+class ReferrerQuery(NamedTuple):
+    """Which referrers: of what subject, of which artifact types (none means all), behind which digest, how many."""
+
+    subject: Digest
+    artifact_types: tuple[str, ...]
+    after: str
+    limit: int
+
+
+class ReferrerPage(NamedTuple):
+    """Descriptors of some referrers, in JSON, in order of their digests; `last` is the last digest if more follow."""
+
+    descriptors: tuple[bytes, ...]
+    last: str | None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -28,10 +29,9 @@ from moorage.metadata import (
 )
 from moorage.metadata.changes import Change
 from moorage.metadata.manifests import NewManifest
-from moorage.metadata.referrers import ReferrerQuery
 from moorage.metadata.tables import metadata
 from moorage.metadata.tokens import NewToken
-from moorage.model import Place, Role
+from moorage.model import Place, ReferrerQuery, Role
 from moorage.oci.digest import Digest
 from moorage.oci.manifest import parse
 from tests.distribution import making
@@ -146,7 +146,7 @@ def childless(path: Path) -> Iterator[sa.Connection]:
         yield opened
 
 
-def explain(connection: sa.Connection, sql: str, values: object = ()) -> list[str]:
+def explain(connection: sa.Connection, sql: str, values: Any = ()) -> list[str]:  # noqa: ANN401 - as recorded
     """Return the steps by which SQLite executes a statement. Once for each: the driver keeps what it was told."""
     return [step.detail for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
 

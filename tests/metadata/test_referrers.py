@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from moorage.metadata import manifests, referrers
 from moorage.metadata.manifests import NewManifest
-from moorage.metadata.referrers import ReferrerPage, ReferrerQuery
+from moorage.model import ReferrerPage, ReferrerQuery
 from moorage.oci.descriptor import Descriptor
 from moorage.oci.digest import Digest
 from moorage.oci.manifest import parse

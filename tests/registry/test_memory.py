@@ -7,9 +7,8 @@ import pytest
 
 from moorage.metadata import blobs, changes, manifests, referrers, registries, repositories, tags, tokens, users
 from moorage.metadata.manifests import ManifestRow
-from moorage.metadata.referrers import ReferrerPage, ReferrerQuery
 from moorage.metadata.watch import Watch
-from moorage.model import Caller
+from moorage.model import Caller, ReferrerPage, ReferrerQuery
 from moorage.oci.digest import Digest
 from moorage.registry.memory import CHANGED_BY, CallerMemory, Memory, NotRemembered
 from tests.registry.trial import Trial

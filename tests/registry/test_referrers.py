@@ -8,11 +8,10 @@ from types import MappingProxyType
 import pytest
 
 from moorage.errors import Unauthorized
-from moorage.model import ANONYMOUS, Caller
+from moorage.model import ANONYMOUS, Caller, ReferrerPage, ReferrerQuery
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName
 from moorage.registry import manifests, referrers
-from moorage.registry.referrers import ReferrerPage, ReferrerQuery
 from tests.distribution import making
 from tests.distribution.making import Content
 from tests.registry.trial import APP, OTHER, Trial

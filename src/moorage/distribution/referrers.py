@@ -3,11 +3,11 @@
 from moorage.distribution.paging import link_headers, page_size
 from moorage.distribution.request import Request
 from moorage.distribution.response import Response
+from moorage.model import ReferrerQuery
 from moorage.oci import media_types
 from moorage.oci.digest import Digest
 from moorage.oci.reference import RepositoryName
 from moorage.registry import referrers
-from moorage.registry.referrers import ReferrerQuery
 
 _HEAD = b'{"schemaVersion":2,"mediaType":"%s","manifests":[' % media_types.OCI_INDEX.encode()
 

@@ -1,32 +1,13 @@
 """Referrers: manifests that name another as their subject."""
 
-from typing import NamedTuple
-
 import sqlalchemy as sa
 
 from moorage.metadata.tables import manifest
-from moorage.oci.digest import Digest
+from moorage.model import ReferrerPage, ReferrerQuery
 
 # Bytes of the descriptors on one page, which bounds both the page and the memory that it takes: containerd refuses an
 # index of more than 4 MiB.
 _MOST_BYTES = 3 * 1024 * 1024
-
-
-class ReferrerQuery(NamedTuple):
-    """Which referrers: of what subject, of which artifact types (none means all), behind which digest, how many."""
-
-    subject: Digest
-    artifact_types: tuple[str, ...]
-    after: str
-    limit: int
-
-
-class ReferrerPage(NamedTuple):
-    """Descriptors of some referrers, in JSON, in order of their digests; `last` is the last digest if more follow."""
-
-    descriptors: tuple[bytes, ...]
-    last: str | None
-
 
 # Made once, as in tags.py.
 _PAGE = (
@@ -45,8 +26,13 @@ _PAGE_OF_TYPES = _PAGE.where(manifest.c.artifact_type.in_(sa.bindparam("types", 
 
 def page(connection: sa.Connection, repository_id: str, query: ReferrerQuery) -> ReferrerPage:
     """List live referrers, as many as fit, but at least one: a descriptor is under 4 MiB, as is its manifest."""
-    values = {"repository_id": repository_id, "subject": str(query.subject), "after": query.after}
-    values |= {"most": query.limit + 1, "types": query.artifact_types}
+    values = {
+        "repository_id": repository_id,
+        "subject": str(query.subject),
+        "after": query.after,
+        "most": query.limit + 1,
+        "types": query.artifact_types,
+    }
     found: list[bytes] = []
     last, room = None, _MOST_BYTES
     with connection.execute(_PAGE_OF_TYPES if query.artifact_types else _PAGE, values) as rows:

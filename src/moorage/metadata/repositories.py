@@ -56,7 +56,8 @@ def set_public(connection: sa.Connection, repository_id: str, *, public: bool) -
 
 
 _OWN = sa.case((registry.c.account_id.in_(sa.bindparam("accounts", expanding=True)), True), else_=False)
-_REGISTRY, _REPOSITORY = sa.bindparam("after_registry"), sa.bindparam("after_repository")
+_REGISTRY: sa.BindParameter[str] = sa.bindparam("after_registry")
+_REPOSITORY: sa.BindParameter[str] = sa.bindparam("after_repository")
 # Where the page before ended, as a bound of both indexes: a condition on the pair would be one of neither.
 _BEHIND = sa.and_(
     registry.c.name >= _REGISTRY,

@@ -14,9 +14,9 @@ _OPEN = sa.and_(tag.c.repository_id == sa.bindparam("in_repository"), tag.c.ende
 _NAMED = sa.and_(_OPEN, tag.c.name == sa.bindparam("named"))
 _FIND = sa.select(tag.c.digest).where(_NAMED)
 _INSERT = sa.insert(tag)
-_END = {"ended_at": sa.bindparam("now"), "ended_by": sa.bindparam("by")}
-_CLOSE = sa.update(tag).where(_NAMED).values(_END)
-_CLOSE_ALL = sa.update(tag).where(_OPEN, tag.c.digest == sa.bindparam("pointing_to")).values(_END).returning(tag.c.name)
+_END = sa.update(tag).values(ended_at=sa.bindparam("now"), ended_by=sa.bindparam("by"))
+_CLOSE = _END.where(_NAMED)
+_CLOSE_ALL = _END.where(_OPEN, tag.c.digest == sa.bindparam("pointing_to")).returning(tag.c.name)
 _PAGE = (
     sa.select(tag.c.name)
     .where(_OPEN, tag.c.name > sa.bindparam("after"))

@@ -3,8 +3,7 @@
 from datetime import datetime
 
 from moorage.metadata import referrers
-from moorage.metadata.referrers import ReferrerPage, ReferrerQuery
-from moorage.model import Action, Caller
+from moorage.model import Action, Caller, ReferrerPage, ReferrerQuery
 from moorage.oci.reference import RepositoryName
 from moorage.registry import access
 from moorage.registry.facts import Facts, recall
