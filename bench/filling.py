@@ -17,15 +17,15 @@ class Content:
 
     content: bytes
 
-    @cached_property
+    @property
     def hex(self) -> str:
         """The digest without its algorithm."""
-        return hashlib.sha256(self.content).hexdigest()
+        return self.digest.partition(":")[2]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The digest as it is written everywhere."""
-        return f"sha256:{self.hex}"
+        return f"sha256:{hashlib.sha256(self.content).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
