@@ -1,4 +1,4 @@
-"""What a worker remembers of the database: single facts, never stale.
+"""What a worker remembers of the database: single facts and pages of lists, never stale.
 
 Before every use it looks whether anything was committed, by any process, and drops the facts that the log of changes
 names. A fact is learned only if no change was logged between the moment before it was read and the moment after.
@@ -123,7 +123,7 @@ class CallerMemory:
 
 
 def _size(value: object) -> int:
-    """Return how many bytes of text are in a question's arguments or its answer: those of what clients write count."""
+    """Estimate the bytes in a question's arguments or its answer, as far as clients decide how many there are."""
     match value:
         case str() | bytes():
             return _TEXT_SIZE + len(value)
