@@ -1,16 +1,18 @@
 """How SQLite finds what each unit of work asks for: by an index, however many rows there are."""
 
+import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+import moorage.metadata as metadata_package
 from moorage.metadata import (
     accounts,
     blobs,
@@ -31,27 +33,13 @@ from moorage.metadata.changes import Change
 from moorage.metadata.manifests import NewManifest
 from moorage.metadata.tables import metadata
 from moorage.metadata.tokens import NewToken
+from moorage.metadata.watch import Watch
 from moorage.model import Place, ReferrerQuery, Role
 from moorage.oci.digest import Digest
 from moorage.oci.manifest import parse
 from tests.distribution import making
 from tests.metadata.rows import NOW, STORE, make_upload, recorded
 
-NOUNS = (
-    accounts,
-    blobs,
-    changes,
-    doomed_objects,
-    installations,
-    manifests,
-    referrers,
-    registries,
-    repositories,
-    tags,
-    tokens,
-    uploads,
-    users,
-)
 DIGEST = Digest.of(b"some bytes")
 DIGESTS = [str(DIGEST), str(Digest.of(b"other bytes"))]
 UPLOAD = make_upload("registry")
@@ -60,7 +48,7 @@ REFERRER = making.artifact("a/type", subject=making.EMPTY.descriptor(), annotati
 MANIFEST = NewManifest(DIGEST, REFERRER.data, parse(REFERRER.data, REFERRER.media_type), incomplete=False, pushed_by="")
 TOKEN = NewToken("account", "user", "a token", read_only=False, expires_at=None)
 
-# Every function of the nouns; more than one where a function chooses between statements.
+# Every function of the package that asks the database; more than one where a function chooses between statements.
 UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "accounts.add_member": lambda c: accounts.add_member(c, "account", "user", Role.OWNER, NOW),
     "accounts.create": lambda c: accounts.create(c, "an account", "unlimited", NOW),
@@ -122,6 +110,8 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "users.set_password": lambda c: users.set_password(c, "user", "a hash"),
 }
 
+# What asks for nothing itself.
+NO_UNITS = {"batches.in_batches", "sqlite.driver"}
 # What may read a table, and why.
 EXEMPT = {
     "installations.find": "the table has one row",
@@ -173,17 +163,19 @@ def delete_by_key(table: str) -> str:
     return f'DELETE FROM "{table}" WHERE {key}'  # noqa: S608 - names of our own
 
 
-def functions(noun: ModuleType) -> Iterator[str]:
-    """Yield the name of each public function of a noun that asks the database."""
-    for name, function in inspect.getmembers(noun, inspect.isfunction):
-        is_own = function.__module__ == noun.__name__ and not name.startswith("_")
-        if is_own and "connection" in inspect.signature(function).parameters:
-            yield f"{noun.__name__.rpartition('.')[2]}.{name}"
+def functions() -> Iterator[str]:
+    """Yield every public function of the package that is given a connection."""
+    for found in pkgutil.iter_modules(metadata_package.__path__, f"{metadata_package.__name__}."):
+        module = importlib.import_module(found.name)
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            is_own = function.__module__ == module.__name__ and not name.startswith("_")
+            if is_own and "connection" in inspect.signature(function).parameters:
+                yield f"{module.__name__.rpartition('.')[2]}.{name}"
 
 
-def test_every_function_of_the_nouns_is_looked_at() -> None:
+def test_every_function_is_looked_at() -> None:
     """A new query has to be named above, so that none goes unlooked at."""
-    assert {name.partition(" ")[0] for name in UNITS} == {name for noun in NOUNS for name in functions(noun)}
+    assert {name.partition(" ")[0] for name in UNITS} == set(functions()) - NO_UNITS
 
 
 @pytest.mark.parametrize("name", sorted(UNITS.keys() - EXEMPT))
@@ -240,3 +232,21 @@ def test_children_without_an_index_are_missed(connection: sa.Connection) -> None
     connection.exec_driver_sql("DROP INDEX ix_tag_repository_id")
 
     assert slow(explain(connection, delete_by_key("repository"))) == {"SCAN tag"}
+
+
+def test_looking_for_changes_reads_only_new_ones(path: Path, connection: sa.Connection) -> None:
+    """What every request asks first takes as long however many changes the log keeps."""
+    connection.commit()
+    watch = Watch(path)
+    statements: list[str] = []
+    watch._connection.set_trace_callback(statements.append)  # noqa: SLF001 - it has no engine that could be listened to
+    watch.changes()
+    with connection.begin():
+        changes.record(connection, [Change("tag", "latest")])
+    watch.changes()
+    queries = [sql for sql in statements if sql.startswith("SELECT")]
+    steps = [step for sql in queries for step in explain(connection, sql)]
+    watch.close()
+
+    assert len(queries) == 2
+    assert steps == ["SEARCH change USING INTEGER PRIMARY KEY (rowid>?)"] * 2
