@@ -23,6 +23,7 @@ from moorage.metadata import (
     referrers,
     registries,
     repositories,
+    scrub,
     sqlite,
     tags,
     tokens,
@@ -31,6 +32,7 @@ from moorage.metadata import (
 )
 from moorage.metadata.changes import Change
 from moorage.metadata.manifests import NewManifest
+from moorage.metadata.scrub import BlobContent, CopyRow, ManifestContent
 from moorage.metadata.tables import metadata
 from moorage.metadata.tokens import NewToken
 from moorage.metadata.watch import Watch
@@ -46,6 +48,8 @@ UPLOAD = make_upload("registry")
 PLACE = Place("account", "registry", None, "app", frozenset(), None)
 REFERRER = making.artifact("a/type", subject=making.EMPTY.descriptor(), annotations=None)
 MANIFEST = NewManifest(DIGEST, REFERRER.data, parse(REFERRER.data, REFERRER.media_type), incomplete=False, pushed_by="")
+COPY = CopyRow(DIGEST, 10, "a key", is_quarantined=True)
+DAMAGED = ManifestContent("repository", DIGEST, b"{}")
 TOKEN = NewToken("account", "user", "a token", read_only=False, expires_at=None)
 
 # Every function of the package that asks the database; more than one where a function chooses between statements.
@@ -57,11 +61,11 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "blobs.add": lambda c: blobs.add(c, DIGEST, 1, NOW),
     "blobs.add with content": lambda c: blobs.add(c, DIGEST, 1, NOW, b"x"),
     "blobs.add_copy": lambda c: blobs.add_copy(c, DIGEST, STORE, "a key", NOW),
+    "blobs.available": lambda c: blobs.available(c, "repository", DIGESTS),
     "blobs.find": lambda c: blobs.find(c, DIGEST, STORE),
     "blobs.is_copy": lambda c: blobs.is_copy(c, "a key"),
     "blobs.is_linked": lambda c: blobs.is_linked(c, "repository", DIGEST),
     "blobs.link": lambda c: blobs.link(c, "repository", DIGEST, NOW),
-    "blobs.linked": lambda c: blobs.linked(c, "repository", DIGESTS),
     "blobs.unlink": lambda c: blobs.unlink(c, "repository", DIGEST),
     "blobs.user_manifest": lambda c: blobs.user_manifest(c, "repository", DIGEST),
     "changes.prune": lambda c: changes.prune(c, 1000, 100),
@@ -88,6 +92,15 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "repositories.page of several accounts": lambda c: repositories.page(c, ["one", "other"], ("", ""), 100),
     "repositories.page of public ones": lambda c: repositories.page(c, [], ("main", "app"), 100),
     "repositories.set_public": lambda c: repositories.set_public(c, "repository", public=True),
+    "scrub.blobs_after": lambda c: scrub.blobs_after(c, str(DIGEST), 100),
+    "scrub.copies": lambda c: scrub.copies(c, STORE, NOW, 100),
+    "scrub.drop_content": lambda c: scrub.drop_content(c, BlobContent(DIGEST, b"some", has_copy=False)),
+    "scrub.images_with_blob": lambda c: scrub.images_with_blob(c, DIGEST, 10),
+    "scrub.images_with_manifest": lambda c: scrub.images_with_manifest(c, "repository", DIGEST, 10),
+    "scrub.manifests_after": lambda c: scrub.manifests_after(c, ("repository", str(DIGEST)), 10),
+    "scrub.pass_copies": lambda c: scrub.pass_copies(c, [COPY], NOW),
+    "scrub.quarantine_copy": lambda c: scrub.quarantine_copy(c, COPY, NOW),
+    "scrub.quarantine_manifest": lambda c: scrub.quarantine_manifest(c, DAMAGED, NOW),
     "tags.close": lambda c: tags.close(c, "repository", "latest", NOW, None),
     "tags.close_all": lambda c: tags.close_all(c, "repository", DIGEST, NOW, None),
     "tags.find": lambda c: tags.find(c, "repository", "latest"),
@@ -101,6 +114,8 @@ UNITS: dict[str, Callable[[sa.Connection], object]] = {
     "uploads.create": lambda c: uploads.create(c, UPLOAD, NOW),
     "uploads.exists": lambda c: uploads.exists(c, "upload"),
     "uploads.expired": lambda c: uploads.expired(c, NOW, 100),
+    "uploads.give_key": lambda c: uploads.give_key(c, UPLOAD, "a key"),
+    "uploads.keep": lambda c: uploads.keep(c, UPLOAD, b"x"),
     "uploads.find": lambda c: uploads.find(c, "upload", NOW),
     "users.create": lambda c: users.create(c, "somebody@example.test", "a hash", NOW),
     "users.epoch": lambda c: users.epoch(c, "user"),
@@ -121,8 +136,8 @@ EXEMPT = {
 CHILDREN_SCANNED = {
     "registry": {"SCAN upload"},  # few rows, each gone after a day, and registries are hardly ever deleted
 }
-# Rows of an empty list of values, which SQLite takes for a table.
-SLOW = re.compile(r"SCAN (?!CONSTANT ROW|\(subquery)|USE TEMP B-TREE")
+# Neither the rows of an empty list of values, nor what a climb has come to, which SQLite takes for tables.
+SLOW = re.compile(r"SCAN (?!CONSTANT ROW|\(subquery|above$)|USE TEMP B-TREE")
 
 
 @pytest.fixture
@@ -193,6 +208,7 @@ def test_no_table_is_scanned_or_sorted(childless: sa.Connection, name: str) -> N
         ("referrers.page", "ix_manifest_referrer"),
         ("referrers.page of types", "ix_manifest_referrer"),
         ("repositories.page", "ix_repository_registry_id_public_name"),
+        ("scrub.copies", "ix_blob_copy_store_checked_at"),
         ("tags.close_all", "ix_tag_open_digest"),
         ("tags.find", "uq_tag_open"),
         ("tags.page", "uq_tag_open"),
