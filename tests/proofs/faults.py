@@ -13,7 +13,7 @@ class Fault:
     module: str
     right: str
     wrong: str
-    suite: tuple[str, ...]
+    suite: tuple[str, ...] = ()
 
     def put_into(self, tree: Path) -> None:
         """Change the line in a copy of the project; it has to be there exactly once, or the fault is out of date."""
@@ -66,5 +66,27 @@ FAULTS: Final = (
         "    name = new_id()",
         '    name = "01990c5e-7d1a-7c3b-9a55-0242ac12e43f"',
         ("tests/storage/test_keys.py",),
+    ),
+)
+
+# Ways for a worker to keep what has changed; the proof that looks for stale answers puts them in by itself.
+FORGETFUL: Final = (
+    Fault(
+        "changes that nobody logs",
+        "src/moorage/metadata/changes.py",
+        "    if rows:",
+        "    if False:",
+    ),
+    Fault(
+        "changes that nobody heeds",
+        "src/moorage/registry/memory.py",
+        "            for change in changed:",
+        "            for change in ():",
+    ),
+    Fault(
+        "facts learned although they changed meanwhile",
+        "src/moorage/registry/facts.py",
+        "    if memory.refresh() == before:",
+        "    if memory.refresh() >= before:",
     ),
 )
