@@ -1,7 +1,9 @@
 """What a worker remembers: true answers only, within bounds."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import pytest
 
@@ -59,6 +61,29 @@ def test_it_forgets_all_where_changes_were_missed(trial: Trial, watch: Watch) ->
     memory.refresh()
     with pytest.raises(NotRemembered):
         memory.ask(tags.find, "r", "latest")
+
+
+def test_one_look_is_enough_for_what_was_due_before_it(trial: Trial, watch: Watch) -> None:
+    """In one turn of the event loop all see the same; what another thread schedules after a change sees the change."""
+    memory = Memory(watch)
+
+    async def turns() -> tuple[int, int, int]:
+        loop = asyncio.get_running_loop()
+        next_turn: asyncio.Future[int] = loop.create_future()
+        first = memory.refresh_for_turn()
+
+        def change() -> None:
+            trial.write(lambda connection, _: changes.record(connection, [changes.of_tag("r", "moved")]))
+            loop.call_soon_threadsafe(lambda: next_turn.set_result(memory.refresh_for_turn()))
+
+        # The thread is waited for without giving the turn away.
+        thread = Thread(target=change)
+        thread.start()
+        thread.join()
+        return first, memory.refresh_for_turn(), await next_turn
+
+    first, same, later = asyncio.run(turns())
+    assert same == first < later
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,8 @@ MOST_TAGS = 100
 async def get(request: Request, name: RepositoryName, reference: Digest | Tag) -> Response:
     """Answer with the manifest as it was pushed, whatever Accept says: there is only this one."""
     row = await manifests.find(request.installation, request.caller, name, reference)
-    headers = {
-        "Content-Type": row.media_type,
-        "Docker-Content-Digest": str(row.digest),
-        "ETag": f'"{row.digest}"',
-    }
+    digest = str(row.digest)
+    headers = {"Content-Type": row.media_type, "Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
     known = request.header("if-none-match")
     if known is not None and etag_matches(known, row.digest):
         return Response(304, headers)

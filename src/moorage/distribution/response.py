@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -48,15 +49,18 @@ class Response:
             await send({"type": "http.response.body", "body": self.body})
 
     def _raw_headers(self, warnings: list[str]) -> list[tuple[bytes, bytes]]:
-        named = [
-            (key.lower().encode("ascii"), value.encode("latin-1", "replace")) for key, value in self.headers.items()
-        ]
-        headers = [*_ALWAYS, *named]
+        headers = [*_ALWAYS, *(_encoded(name, value) for name, value in self.headers.items())]
         if self.status not in _WITHOUT_LENGTH:
             headers.append((b"content-length", b"%d" % (len(self.body) if self.length is None else self.length)))
         if warnings:
             headers += [(b"warning", value.encode("ascii")) for value in _warning_values(warnings)]
         return headers
+
+
+# Remembered, since most answers are about the same few types and digests.
+@lru_cache(maxsize=4096)
+def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("ascii"), value.encode("latin-1", "replace")
 
 
 def of_json(status: int, document: object, headers: Mapping[str, str] | None = None) -> Response:

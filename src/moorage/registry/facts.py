@@ -37,7 +37,7 @@ class Stored:
 async def recall(installation: Installation, unit: Callable[[Facts, datetime], T]) -> T:
     """Run a unit that only asks for facts: from memory, at once, where all of them are known, else on the database."""
     memory = installation.memory
-    before = memory.refresh()
+    before = memory.refresh_for_turn()
     try:
         return unit(memory, installation.database.clock())
     except NotRemembered:
@@ -48,6 +48,6 @@ async def recall(installation: Installation, unit: Callable[[Facts, datetime], T
         return unit(stored, now), stored
 
     result, stored = await installation.database.read(read)
-    if memory.refresh() == before:
+    if memory.refresh_for_turn() == before:
         memory.learn(stored.answers)
     return result

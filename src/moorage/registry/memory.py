@@ -4,6 +4,7 @@ Before every use it looks whether anything was committed, by any process, and dr
 names. A fact is learned only if no change was logged between the moment before it was read and the moment after.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple
@@ -54,6 +55,7 @@ class Memory:
         self._watch = watch
         self._capacity = capacity
         self._size = 0
+        self._is_fresh = False
         self._answers: dict[_Entry, Any] = {}
         # With their sizes.
         self._entries: dict[Change, dict[_Entry, int]] = {}
@@ -76,6 +78,18 @@ class Memory:
                 self._forget(change)
         return self._watch.seq
 
+    def refresh_for_turn(self) -> int:
+        """Do as `refresh`, but at most once a turn of the event loop, in which many requests may be answered.
+
+        All that runs in the turn was due before the look, so each of these requests had come before it.
+        """
+        if not self._is_fresh:
+            # First this: whatever becomes due while we look, in another thread, then comes behind the end of the turn.
+            asyncio.get_running_loop().call_soon(self._end_turn)
+            self.refresh()
+            self._is_fresh = True
+        return self._watch.seq
+
     def learn(self, answers: Iterable[tuple[Callable[..., Any], tuple[Any, ...], Any]]) -> None:
         """Remember answers that are true now."""
         for question, args, answer in answers:
@@ -88,6 +102,9 @@ class Memory:
             self._size += size
             self._answers[entry] = answer
             self._entries.setdefault(CHANGED_BY[question](*args), {})[entry] = size
+
+    def _end_turn(self) -> None:
+        self._is_fresh = False
 
     def _forget(self, change: Change) -> None:
         for entry, size in self._entries.pop(change, {}).items():
