@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import uvloop
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -55,7 +56,7 @@ class Listener:
 
 def run(build: Callable[[], Awaitable[App]], listener: Listener, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM, then finish the requests under way; call `ready` once connections are taken."""
-    asyncio.run(_serve(build, listener, ready))
+    uvloop.run(_serve(build, listener, ready))
 
 
 async def _serve(build: Callable[[], Awaitable[App]], listener: Listener, ready: Callable[[], None]) -> None:
