@@ -86,7 +86,7 @@ FORGETFUL: Final = (
     Fault(
         "facts learned although they changed meanwhile",
         "src/moorage/registry/facts.py",
-        "    if memory.refresh() == before:",
-        "    if memory.refresh() >= before:",
+        "    if memory.refresh_for_turn() == before:",
+        "    if memory.refresh_for_turn() >= before:",
     ),
 )
