@@ -16,12 +16,17 @@ NO_INSTALLATION = cast("Installation", object())
 
 @dataclass(slots=True)
 class Sent:
-    """What was sent: status, headers, body, or the path of a file that the server is to send."""
+    """What was sent: status, headers, `bodies` (each with whether more was to come), or a file for the server to send."""
 
     status: int = 0
     header_lines: list[tuple[str, str]] = field(default_factory=list)
-    body: bytes = b""
+    bodies: list[tuple[bytes, bool]] = field(default_factory=list)
     path: str | None = None
+
+    @property
+    def body(self) -> bytes:
+        """All pieces of the body."""
+        return b"".join(piece for piece, _ in self.bodies)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -36,7 +41,7 @@ class Sent:
         elif message["type"] == "http.response.pathsend":
             self.path = message["path"]
         else:
-            self.body += message["body"]
+            self.bodies.append((message["body"], message.get("more_body", False)))
 
 
 def scope_of(method: str, path: str = "/v2/", headers: Iterable[tuple[str, str]] = (), query: str = "") -> Message:

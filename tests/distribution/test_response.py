@@ -1,6 +1,7 @@
 """Answers: what HEAD shares with GET, the standing headers, warnings, ids."""
 
 import secrets
+from collections.abc import AsyncGenerator
 
 import httpx2
 import pytest
@@ -65,6 +66,19 @@ def test_standing_headers(owner: httpx2.Client) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Docker-Distribution-Api-Version"] == "registry/2.0"
+
+
+@pytest.mark.parametrize("pieces", [[b"one"], [b"one", b"two", b"three"]])
+def test_last_piece_of_a_stream(pieces: list[bytes]) -> None:
+    """The last piece ends the body, so that a body of one piece is sent in one go."""
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        for piece in pieces:
+            yield piece
+
+    sent = call_response(Response(200, stream=stream(), length=len(b"".join(pieces))))
+
+    assert sent.bodies == [(piece, piece is not pieces[-1]) for piece in pieces]
 
 
 def test_one_of_each_header(repository: Repository, dial: Dial, owner_token: str) -> None:

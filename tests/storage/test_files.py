@@ -88,6 +88,47 @@ def test_a_file_too_short_is_not_opened(tmp_path: Path) -> None:
     assert files.size_of(path) == 10
 
 
+def test_what_the_kernel_holds_is_read_at_once(tmp_path: Path) -> None:
+    """Bytes just written are in memory; a file that is too short is one all the same."""
+    path = tmp_path / "object"
+    path.write_bytes(b"0123456789")
+    assert files.read_cached(path, 2, 5) in {b"23456", None}  # None: this file system cannot tell
+    with pytest.raises(ObjectMissing, match="Only 10 bytes"):
+        files.read_cached(path, 2, 9)
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.EOPNOTSUPP, None], ids=["cold", "cannot tell", "cold end"])
+def test_nobody_waits_for_what_the_kernel_does_not_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    """Bytes of which any is not in memory are left to a reader that may wait."""
+    path = tmp_path / "object"
+    path.write_bytes(b"0123456789")
+
+    def preadv(_file: int, _buffers: object, _position: int, flags: int) -> int:
+        assert flags == os.RWF_NOWAIT
+        if code is not None:
+            raise OSError(code, os.strerror(code))
+        return 3
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    assert files.read_cached(path, 0, 10) is None
+
+
+def test_a_bad_disk_is_no_cold_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other error is raised, and the file closed."""
+    path = tmp_path / "object"
+    path.write_bytes(b"0123456789")
+
+    def preadv(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        files.read_cached(path, 0, 10)
+    assert path not in [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+
+
 def test_new_folders_are_synced_into_those_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each new folder's name is made durable, from the top down, and an old folder costs nothing."""
     synced: list[Path] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from moorage.errors import ObjectMissing, StoreForeign, StoreFull
+from moorage.storage import files
 from moorage.storage.contract import CHUNK, BlobStore, Stage
 from moorage.storage.filesystem import FilesystemStore
 from moorage.storage.keys import FOLDERS, is_key, new_key
@@ -174,6 +175,15 @@ def test_links_are_not_followed(root: Path, store: FilesystemStore, tmp_path: Pa
         with pytest.raises(OSError, match="symbolic"):
             run(attempt)
     assert secret.read_text() == "secret"
+
+
+def test_what_is_not_in_memory_is_read_in_a_thread(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small parts come back alike whether the kernel holds them or the disk has to be asked."""
+    key = new_key()
+    run(write(store, key, BIG))
+    at_once = run(read(store, key, 5, 1000))
+    monkeypatch.setattr(files, "read_cached", lambda *_: None)
+    assert run(read(store, key, 5, 1000)) == at_once == BIG[5:1005]
 
 
 def test_a_file_that_shrinks_while_read_is_noticed(root: Path, store: FilesystemStore) -> None:

@@ -39,14 +39,18 @@ class Response:
             await send({"type": "http.response.body", "body": b""})
         elif self.path is not None:
             await send({"type": "http.response.pathsend", "path": str(self.path)})
-        elif self.stream is not None:
-            # Closed at once where the client has gone, rather than whenever garbage is collected.
-            async with aclosing(self.stream) as pieces:
-                async for data in pieces:
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+        elif self.stream is not None and self.length:
+            await self._send_pieces(self.stream, self.length, send)
         else:
             await send({"type": "http.response.body", "body": self.body})
+
+    async def _send_pieces(self, stream: AsyncGenerator[bytes, None], left: int, send: Send) -> None:
+        """Send each piece as it comes; the last one says so itself, so that an only one is sent like any small body."""
+        # Closed at once where the client has gone, rather than whenever garbage is collected.
+        async with aclosing(stream) as pieces:
+            async for data in pieces:
+                left -= len(data)
+                await send({"type": "http.response.body", "body": data, "more_body": left > 0})
 
     def _raw_headers(self, warnings: list[str]) -> list[tuple[bytes, bytes]]:
         headers = [*_ALWAYS, *(_encoded(name, value) for name, value in self.headers.items())]

@@ -15,6 +15,7 @@ from moorage.storage.keys import FOLDERS, is_key
 _KEYS_PAGE = 1000
 # EFBIG: a size limit of the process or the file system. To a client all three mean that its bytes do not fit.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_CACHED = frozenset({errno.EAGAIN, errno.EOPNOTSUPP})
 
 
 @contextmanager
@@ -68,6 +69,24 @@ def read_exactly(file: int, path: Path, position: int, size: int) -> bytes:
             raise ObjectMissing(f"Only {position + len(data)} bytes lie at {path}.")
         data += more
     return data
+
+
+def read_cached(path: Path, position: int, size: int) -> bytes | None:
+    """Read exactly `size` bytes of an object if the kernel has them in memory; else None, without waiting for a disk.
+
+    None as well on a file system that cannot tell. Raises ObjectMissing where fewer bytes lie there.
+    """
+    file = open_to_read(path, position + size)
+    data = bytearray(size)
+    try:
+        is_whole = os.preadv(file, [data], position, os.RWF_NOWAIT) == size
+    except OSError as error:
+        if error.errno not in _NOT_CACHED:
+            raise
+        is_whole = False
+    finally:
+        os.close(file)
+    return bytes(data) if is_whole else None
 
 
 def size_of(path: Path) -> int:
