@@ -95,6 +95,11 @@ def test_an_unknown_key_in_the_file_stops_the_start(tmp_path: Path) -> None:
         ("access_log", "yes"),
         ("log_level", "verbose"),
         ("trusted_proxies", "10.0.0.1/8"),
+        ("accel_redirect", "/"),
+        ("accel_redirect", "store/"),
+        ("accel_redirect", "/store"),
+        ("accel_redirect", "/../"),
+        ("accel_redirect", "/store/\n"),
         ("public_url", "registry.example.test"),
         ("public_url", "https://registry.example.test/path"),
         ("public_url", "https://user:password@registry.example.test"),
@@ -170,3 +175,11 @@ def test_every_setting_can_be_given() -> None:
         load({}, {"nope": "x"})
     listed = caught.value.message.partition("The settings are: ")[2].rstrip(".").split(", ")
     assert listed == [field.name for field in dataclasses.fields(Settings)]
+
+
+def test_files_are_left_to_a_named_proxy_only() -> None:
+    """A location in nginx is worth nothing while no proxy is trusted; an operator learns it at the start."""
+    set_so = {"MOORAGE_ACCEL_REDIRECT": "/store/"}
+    with pytest.raises(ConfigInvalid, match="trusted_proxies"):
+        load(set_so, {})
+    assert load(set_so | {"MOORAGE_TRUSTED_PROXIES": "10.0.0.1"}, {}).accel_redirect == "/store/"

@@ -11,9 +11,10 @@ set -euo pipefail
 # shellcheck source=tools/installing.sh
 source "$(dirname "$0")/installing.sh"
 
-# Debian's versions come with the release. runc starts docker's containers, crun podman's; uidmap is for rootless use.
+# Debian's versions come with the release. runc starts docker's containers, crun podman's; uidmap is for rootless use;
+# nginx stands before the registry.
 readonly packages=(
-  docker.io containerd runc skopeo podman buildah crun uidmap busybox-static ca-certificates
+  docker.io containerd runc skopeo podman buildah crun uidmap busybox-static ca-certificates nginx-light
 )
 
 # program, module, version. The suite comes first: it builds in seconds, cosign takes minutes.

@@ -42,6 +42,6 @@ async def build(settings: Settings) -> App:
     database = Database(settings.data / _DATABASE)
     store = FilesystemConfig(settings.data / "store", settings.free_space_reserve)
     installation = await open_installation(database, store.open, settings.upload_lifetime)
-    terms = Terms(settings.upload_idle_timeout.total_seconds(), settings.trusted_proxies)
+    terms = Terms(settings.upload_idle_timeout.total_seconds(), settings.trusted_proxies, settings.accel_redirect)
     plane = DataPlane(installation, terms)
     return App(with_request_ids(plane, log_requests=settings.access_log), installation)

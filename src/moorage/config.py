@@ -58,6 +58,7 @@ class Settings:
     access_log: bool = False
     log_level: LogLevel = "info"
     trusted_proxies: tuple[Network, ...] = ()
+    accel_redirect: str | None = None
     public_url: str | None = None
     upload_lifetime: timedelta = timedelta(hours=24)
     upload_idle_timeout: timedelta = timedelta(seconds=60)
@@ -92,6 +93,7 @@ def load(environment: Mapping[str, str], options: Mapping[str, str]) -> Settings
         raise ConfigInvalid("\n".join(problems))
     settings = Settings(**values)
     _check_tls(settings)
+    _check_accel_redirect(settings)
     return settings
 
 
@@ -139,6 +141,14 @@ def _check_tls(settings: Settings) -> None:
     for name, path in pair.items():
         if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
             raise ConfigInvalid(f"{name} names a file that cannot be read: {path}.")
+
+
+def _check_accel_redirect(settings: Settings) -> None:
+    """Refuse to leave files to a proxy that is not named."""
+    if settings.accel_redirect is not None and not settings.trusted_proxies:
+        raise ConfigInvalid(
+            "accel_redirect is set, but not trusted_proxies: name there the nginx that sends the files."
+        )
 
 
 def _typed(kind: Any) -> Callable[[object], Any]:  # noqa: ANN401 - an annotation, not always a type
@@ -215,6 +225,10 @@ _RULES: Mapping[str, _Rule] = {
     "access_log": _Rule("true or false", _typed(bool)),
     "log_level": _Rule("debug, info, warning or error", _typed(LogLevel)),
     "trusted_proxies": _Rule("IP addresses or CIDR blocks, separated by commas", _networks),
+    "accel_redirect": _Rule(
+        "a path that begins and ends with a slash, such as /store/",
+        _typed(Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9_-]+)+/\Z")]),
+    ),
     "public_url": _Rule("an http or https URL without a path", _url),
     "upload_lifetime": _Rule(
         "a time like 90m or 12h, from 1m to 24h", _duration(timedelta(minutes=1), timedelta(hours=24))

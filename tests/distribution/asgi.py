@@ -16,7 +16,7 @@ NO_INSTALLATION = cast("Installation", object())
 
 @dataclass(slots=True)
 class Sent:
-    """What was sent: status, headers, `bodies` (each with whether more was to come), or a file for the server to send."""
+    """What was sent: status, headers, `bodies` (each with whether more is to come), or a file that the server sends."""
 
     status: int = 0
     header_lines: list[tuple[str, str]] = field(default_factory=list)

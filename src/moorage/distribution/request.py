@@ -25,10 +25,14 @@ _DRAIN_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the operator set: seconds that may pass between two pieces of a body, and whose headers to believe."""
+    """What the operator set: seconds that may pass between two pieces of a body, and whose headers to believe.
+
+    `accel_redirect`: the location under which nginx, as a trusted proxy, finds the store; None where it must not.
+    """
 
     idle_timeout: float
     trusted_proxies: Sequence[IPv4Network | IPv6Network] = ()
+    accel_redirect: str | None = None
 
 
 class Request:
@@ -56,6 +60,15 @@ class Request:
         if _HOST.fullmatch(host) is None:
             host = ":".join(str(part) for part in self.scope["server"])
         return f"{'https' if scheme == 'https' else 'http'}://{host}"
+
+    @property
+    def accel_redirect(self) -> str | None:
+        """The location under which the proxy that passed the request on finds the store, if it offers to send files.
+
+        Who only shares an address with it, a client on the same machine, does not offer that, and wants the bytes.
+        """
+        offered = self._terms.accel_redirect is not None and self.header("x-sendfile-type") == "X-Accel-Redirect"
+        return self._terms.accel_redirect if offered and self._comes_from_trusted_proxy() else None
 
     def header(self, name: str) -> str | None:
         """Return a header's value, several lines of it joined as RFC 9110 §5.3 has it; None where it was not sent.

@@ -38,6 +38,11 @@ class Blob:
         """All bytes, where they are at hand."""
         return self.row.content
 
+    @property
+    def key(self) -> str | None:
+        """The key of the store's object that holds the bytes; None where they are in the row."""
+        return self.row.key
+
     def path(self) -> Path | None:
         """Return the file that holds exactly this blob; None where there is none."""
         return None if self.row.key is None else self.store.path(self.row.key)
