@@ -208,6 +208,10 @@ class StoreFull(MoorageError):
     code = "DENIED"
 
 
+class StoreBroken(Unavailable):
+    """the disk of the store could not be read or written, and nothing of this request is kept; try again in a moment"""
+
+
 class StoreForeign(MoorageError):
     """this store belongs to another installation"""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from moorage.errors import Unavailable
 from moorage.metadata.checkpoint import Checkpointer
 from moorage.metadata.database import Database
 from moorage.metadata.sqlite import KEPT_LOG_SIZE
@@ -62,6 +63,38 @@ def test_log_is_left_alone_until_it_is_long_enough(writing: Writing) -> None:
     writing.write(10)
 
     assert writing.path.stat().st_size <= PAGE
+
+
+def test_log_starts_over_after_a_failed_commit(writing: Writing) -> None:
+    """What the disk may have lost is copied out of the log before anything is committed behind it."""
+    writing.write(10)
+    log = writing.log.read_bytes()
+
+    writing.checkpointer.before_commit()
+    assert writing.path.stat().st_size == PAGE
+    writing.checkpointer.doubt()
+    writing.checkpointer.before_commit()
+    writing.write(1)
+
+    assert writing.path.stat().st_size > PAGE
+    assert writing.log.read_bytes()[:PAGE] != log[:PAGE]
+
+
+def test_nothing_is_committed_behind_a_log_in_doubt(writing: Writing) -> None:
+    """While somebody still reads the log it cannot start over, and so nothing is promised."""
+    writing.write(10)
+    reader = sqlite3.connect(writing.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM page").fetchall()
+    writing.checkpointer.doubt()
+
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="still being read"):
+            writing.checkpointer.before_commit()
+    reader.close()
+    writing.checkpointer.before_commit()
+
+    assert writing.path.stat().st_size > PAGE
 
 
 def test_long_reader_delays_the_start_but_not_for_ever(writing: Writing) -> None:

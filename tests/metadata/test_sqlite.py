@@ -45,6 +45,23 @@ def test_trouble_with_the_file_is_translated(code: int, expected: type[Exception
     assert caught.value.__cause__ is error
 
 
+def test_trouble_is_logged_without_values(caplog: pytest.LogCaptureFixture) -> None:
+    """The operator learns what SQLite says, and not what was written."""
+    error = sa.exc.OperationalError("SELECT ?", ("secret",), failure(sqlite3.SQLITE_IOERR_FSYNC))
+
+    with pytest.raises(Unavailable), sqlite.translated():
+        raise error
+
+    assert [line.message for line in caplog.records] == ["The database could not be used: the driver's words"]
+
+
+def test_failures_of_the_disk_are_told_apart() -> None:
+    """After them, what was written before is in doubt; a full disk has only refused what is new."""
+    assert sqlite.is_disk_failure(sa.exc.OperationalError("COMMIT", None, failure(sqlite3.SQLITE_IOERR_FSYNC)))
+    assert not sqlite.is_disk_failure(failure(sqlite3.SQLITE_FULL))
+    assert not sqlite.is_disk_failure(LookupError("not SQLite's"))
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -1,6 +1,7 @@
 """Batches: what units that share a transaction share, and what they do not."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Coroutine
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from moorage.errors import Unavailable
 from moorage.metadata import sqlite
 from moorage.metadata.database import Database, Unit
 from moorage.metadata.writer import BATCH
@@ -141,6 +143,29 @@ def test_failed_commit_fails_the_whole_batch(database: Database) -> None:
 
     assert keys == [2]
     assert [type(result) for result in results] == [sa.exc.IntegrityError] * 2
+
+
+def test_failing_disk_is_outlived(database: Database, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A COMMIT that the disk fails is no success; the log starts over before the next one, which is."""
+    log = path.with_name(f"{path.name}-wal")
+
+    def fail(_: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise error
+
+    async def scenario() -> list[int]:
+        await database.write(entries.create)
+        with monkeypatch.context() as broken:
+            broken.setattr(sqlite.DriverConnection, "commit", fail)
+            with pytest.raises(Unavailable, match="disk of the database"):
+                await database.write(entries.add(1))
+        header = log.read_bytes()[:32]
+        await database.write(entries.add(2))
+        assert log.read_bytes()[:32] != header
+        return await database.read(entries.keys)
+
+    assert asyncio.run(scenario()) == [2]
 
 
 def test_transaction_given_up_by_sqlite_fails_the_whole_batch(database: Database) -> None:

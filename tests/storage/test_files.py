@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.errors import ObjectMissing, StoreFull
+from moorage.errors import ObjectMissing, StoreBroken, StoreFull
 from moorage.storage import files
 from tests.contracts.stores import opened_path
 
@@ -19,13 +19,33 @@ def test_every_way_of_being_full_is_the_same(tmp_path: Path, code: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
+@pytest.mark.parametrize("code", [errno.EIO, errno.EUCLEAN, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT])
+def test_a_disk_that_fails_is_told_and_logged(tmp_path: Path, code: int, caplog: pytest.LogCaptureFixture) -> None:
+    """The client hears of a broken store, and the operator which file it was."""
+    with pytest.raises(StoreBroken) as caught, files.translated(tmp_path):
+        raise OSError(code, os.strerror(code))
+    assert str(tmp_path) not in caught.value.message
+    assert [(line.levelname, str(tmp_path) in line.message) for line in caplog.records] == [("ERROR", True)]
+
+
 def test_what_is_missing_is_translated_and_the_rest_is_not(tmp_path: Path) -> None:
     """A missing file is a missing object; an error that nobody expected is not dressed up as one that was."""
     with pytest.raises(ObjectMissing), files.translated(tmp_path):
         (tmp_path / "absent").stat()
-    with pytest.raises(OSError, match=os.strerror(errno.EIO)) as caught, files.translated(tmp_path):
+    with pytest.raises(OSError, match=os.strerror(errno.EACCES)) as caught, files.translated(tmp_path):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    assert caught.value.errno == errno.EACCES
+
+
+def test_a_read_that_fails_is_translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that the disk does not give are a broken store."""
+
+    def fail(*_: int) -> bytes:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
-    assert caught.value.errno == errno.EIO
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(StoreBroken):
+        files.read_exactly(-1, tmp_path, 0, 1)
 
 
 def test_a_lock_excludes_another(tmp_path: Path) -> None:

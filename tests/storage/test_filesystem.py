@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.errors import ObjectMissing, StoreForeign, StoreFull
+from moorage.errors import ObjectMissing, StoreBroken, StoreForeign, StoreFull
 from moorage.storage import files
 from moorage.storage.contract import CHUNK, BlobStore, Stage
 from moorage.storage.filesystem import FilesystemStore
@@ -225,26 +225,62 @@ def test_the_object_is_synced_before_its_name(
     assert synced == [root / "objects", root]
 
 
-def test_a_failed_sync_is_not_repeated(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Linux reports lost bytes once: a second fsync would succeed, and so the stage is at its end."""
+def failing(*_: object) -> None:
+    """Fail as a broken disk does."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("failing_sync", [1, 2], ids=["the object", "its folder"])
+def test_a_failed_sync_ends_the_upload(
+    store: FilesystemStore, monkeypatch: pytest.MonkeyPatch, failing_sync: int
+) -> None:
+    """Linux reports lost bytes once: a second fsync would succeed without them, so that nobody gets to try it."""
     calls: list[int] = []
 
-    def fail(file: int) -> None:
+    def sync(file: int) -> None:
         calls.append(file)
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if len(calls) >= failing_sync:
+            failing()
 
     async def scenario() -> None:
-        stage = await staged(store, new_key(), 0)
+        key = new_key()
+        stage = await staged(store, key, 0)
         await stage.write(b"123")
         for attempt in (stage.sync, stage.sync, lambda: stage.write(b"4")):
-            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            with pytest.raises(StoreBroken):
                 await attempt()
         await stage.close()
         assert stage.offset == 3
+        with pytest.raises(ObjectMissing):
+            await staged(store, key, 3)
+        anew = await staged(store, key, 0)
+        assert anew.offset == 0
+        await anew.close()
 
-    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", sync)
     run(scenario())
-    assert len(calls) == 1
+    assert len(calls) == failing_sync
+
+
+def test_a_failed_write_keeps_what_was_there(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that the disk does not take end the stage; an upload goes on behind what was written before."""
+    key = new_key()
+    run(write(store, key, b"123"))
+
+    async def scenario() -> None:
+        stage = await staged(store, key, 3)
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "pwrite", failing)
+            with pytest.raises(StoreBroken):
+                await stage.write(b"4")
+        with pytest.raises(StoreBroken):
+            await stage.write(b"4")
+        await stage.close()
+        assert stage.offset == 3
+        await write(store, key, b"45", 3)
+        assert await read(store, key) == b"12345"
+
+    run(scenario())
 
 
 # Room

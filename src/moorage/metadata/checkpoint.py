@@ -5,6 +5,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from moorage.errors import Unavailable
 from moorage.metadata import sqlite
 
 PAGES = 1000
@@ -36,6 +37,24 @@ class Checkpointer:
         self._pages = pages
         self._salts = b""
         self._due = pages
+        self._is_doubtful = False
+
+    def doubt(self) -> None:
+        """Note that the disk failed a commit. What was in the log before may be lost as well, and no sync will tell."""
+        self._is_doubtful = True
+
+    def before_commit(self) -> None:
+        """After a failure, let the log start over. Call with the write lock held, outside of a transaction.
+
+        A page that the disk lost would cut off all that is committed behind it. The system still has its bytes, so they
+        are copied into the database file, and the next commit begins a log without gaps. Raises Unavailable, and
+        sqlite3.Error, where that cannot be done: then nothing may be committed.
+        """
+        if self._is_doubtful:
+            is_busy, _ = self._checkpoint()
+            if is_busy:
+                raise Unavailable("The disk of the database failed, and its log is still being read; try again soon.")
+            self._is_doubtful = False
 
     def after_commit(self) -> None:
         """Copy the log back if it is long enough. Call with the write lock held, outside of a transaction.
@@ -44,7 +63,8 @@ class Checkpointer:
         """
         try:
             if self._is_due():
-                self._due = self._checkpoint() + self._pages
+                _, pages = self._checkpoint()
+                self._due = pages + self._pages
         except (sqlite3.Error, OSError) as error:
             self._due += self._pages
             _log.warning("The database's log could not be copied back, it grows: %s", error)
@@ -65,11 +85,11 @@ class Checkpointer:
             start = _HEADER_SIZE + (self._due - 1) * frame_size
             return os.pread(log.fileno(), len(salts), start + _FRAME_SALTS) == salts
 
-    def _checkpoint(self) -> int:
-        """Return the pages in the log."""
+    def _checkpoint(self) -> tuple[bool, int]:
+        """Tell whether readers kept the log from starting over, and the pages in it."""
         self._connection.execute(f"PRAGMA busy_timeout={PATIENCE}")
         try:
-            _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            is_busy, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         finally:
             self._connection.execute(f"PRAGMA busy_timeout={int(sqlite.BUSY_TIMEOUT * 1000)}")
-        return int(pages)
+        return bool(is_busy), int(pages)

@@ -1,6 +1,7 @@
 """One SQLite file: how it is made, opened and locked among processes, and what its errors mean."""
 
 import fcntl
+import logging
 import os
 import sqlite3
 import weakref
@@ -42,6 +43,8 @@ _OUT_OF_ORDER = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
+
+_log = logging.getLogger(__name__)
 
 _CursorT = TypeVar("_CursorT", bound=sqlite3.Cursor)
 
@@ -150,12 +153,27 @@ def translated() -> Iterator[None]:
         meaning = _meaning(error)
         if meaning is None:
             raise
+        # Not the whole error, which would tell the values of the statement.
+        _log.error("The database could not be used: %s", _cause(error))
         raise meaning from error
 
 
+def is_disk_failure(error: BaseException) -> bool:
+    """Tell whether SQLite could not read, write or sync its files."""
+    return isinstance(error, sa.exc.DBAPIError | sqlite3.Error) and _code(error) == sqlite3.SQLITE_IOERR
+
+
+def _cause(error: sa.exc.DBAPIError | sqlite3.Error) -> BaseException | None:
+    return error.orig if isinstance(error, sa.exc.DBAPIError) else error
+
+
+def _code(error: sa.exc.DBAPIError | sqlite3.Error) -> int:
+    """Return SQLite's error code, without the extended part."""
+    return int(getattr(_cause(error), "sqlite_errorcode", sqlite3.SQLITE_OK)) & 0xFF
+
+
 def _meaning(error: sa.exc.DBAPIError | sqlite3.Error) -> MoorageError | None:
-    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without the extended part
+    code = _code(error)
     if code == sqlite3.SQLITE_FULL:
         return StoreFull("The disk of the database is full; free space or enlarge it.")
     if code in _OUT_OF_ORDER:

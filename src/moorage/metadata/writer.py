@@ -112,14 +112,17 @@ class Writer:
         return jobs
 
     def _commit(self, batch: list[_Job]) -> None:
+        self._checkpointer.before_commit()
         self._set_synchronous("FULL" if any(job.durable for job in batch) else "NORMAL")
         try:
             with self._connection.begin():
                 for job in batch:
                     self._run(job)
-        except BaseException:
+        except BaseException as error:
             # SQLAlchemy takes a transaction whose COMMIT failed to be over; for SQLite it is still open.
             self._driver.rollback()
+            if sqlite.is_disk_failure(error):
+                self._checkpointer.doubt()
             raise
 
     def _set_synchronous(self, level: str) -> None:

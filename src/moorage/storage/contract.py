@@ -34,7 +34,7 @@ class Stage(Protocol):
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append `data`, all of it; it must not be changed before this returns, or `close` after a cancelled call.
 
-        Raises StoreFull.
+        Raises StoreFull and StoreBroken.
         """
 
     async def digest(self, algorithm: str) -> Digest:
@@ -47,6 +47,7 @@ class Stage(Protocol):
         """Make all bytes so far survive a power cut.
 
         Not to be tried again where it failed: what the disk refused once may be reported as written the next time.
+        So the object is gone then, and whoever wants to go on has to start anew. Raises StoreFull and StoreBroken.
         """
 
     async def close(self) -> None:

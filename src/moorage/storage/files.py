@@ -2,13 +2,14 @@
 
 import errno
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from moorage.errors import ObjectMissing, StoreFull
+from moorage.errors import ObjectMissing, StoreBroken, StoreFull
 from moorage.model import new_id
 from moorage.storage.keys import FOLDERS, is_key
 
@@ -16,6 +17,10 @@ _KEYS_PAGE = 1000
 # EFBIG: a size limit of the process or the file system. To a client all three mean that its bytes do not fit.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_CACHED = frozenset({errno.EAGAIN, errno.EOPNOTSUPP})
+# A disk that fails, a file system that is damaged or was made read-only for it, a share that has gone away.
+_OUT_OF_ORDER = frozenset({errno.EIO, errno.EUCLEAN, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT})
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -28,6 +33,9 @@ def translated(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise StoreFull from error
+        if error.errno in _OUT_OF_ORDER:
+            _log.error("The disk failed at %s: %s", path, error)
+            raise StoreBroken from error
         raise
 
 
@@ -62,12 +70,13 @@ def open_to_read(path: Path, end: int) -> int:
 
 def read_exactly(file: int, path: Path, position: int, size: int) -> bytes:
     """Read exactly `size` bytes, in one call unless it is interrupted."""
-    data = os.pread(file, size, position)
-    while len(data) < size:
-        more = os.pread(file, size - len(data), position + len(data))
-        if not more:
-            raise ObjectMissing(f"Only {position + len(data)} bytes lie at {path}.")
-        data += more
+    with translated(path):
+        data = os.pread(file, size, position)
+        while len(data) < size:
+            more = os.pread(file, size - len(data), position + len(data))
+            if not more:
+                raise ObjectMissing(f"Only {position + len(data)} bytes lie at {path}.")
+            data += more
     return data
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -141,8 +142,14 @@ class FilesystemStage:
         running.update(files.read_exactly(file, self._path, position, min(CHUNK, self.offset - position)))
 
     def _sync(self) -> None:
-        os.fsync(self._file)
-        files.sync_folder(self._path.parent)
+        try:
+            os.fsync(self._file)
+            files.sync_folder(self._path.parent)
+        except OSError:
+            # A later fsync would succeed without the bytes: without its object nobody can finish the upload.
+            with suppress(OSError):
+                self._path.unlink()
+            raise
 
 
 class FilesystemStore:
