@@ -1,8 +1,8 @@
-"""What lies in a data folder: blobs in rows, rows that name objects, and the object files themselves."""
+"""What lies in a data folder: blobs in rows, rows that name objects, and the files; makes uploads expire."""
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +75,28 @@ def assert_sound(data: Path, *, rehash: bool = False) -> Inventory:
     assert not inventory.misjudged, f"needed, and yet to be removed: {sorted(inventory.misjudged)}"
     assert not inventory.nameless, f"no row names {sorted(inventory.nameless)}"
     return inventory
+
+
+async def let_expire(data: Path, locations: Iterable[str]) -> None:
+    """Let the time of these uploads be over, beside a running server."""
+    ids = [location.rpartition("/")[2] for location in locations]
+    assert await _back_date(data, tables.upload.c.id.in_(ids)) == len(ids)
+
+
+async def let_all_expire(data: Path) -> None:
+    """Let the time of every upload be over."""
+    await _back_date(data, sa.true())
+
+
+async def _back_date(data: Path, which: sa.ColumnElement[bool]) -> int:
+    def back_date(connection: sa.Connection, now: datetime) -> int:
+        return connection.execute(sa.update(tables.upload).where(which).values(expires_at=now)).rowcount
+
+    database = Database(data / DATABASE)
+    try:
+        return await database.write(back_date)
+    finally:
+        database.close()
 
 
 def _assert_digest(path: Path, digest: str) -> None:

@@ -1,15 +1,19 @@
 """A client that writes to one repository all that can be written, and notes what it was promised."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final, Literal
 
 from tests.distribution.making import Content
-from tests.proofs.client import BROKEN, Client, expect, range_end
+from tests.proofs.client import BROKEN, Client, connect, expect, range_end
 from tests.proofs.images import make_image, make_layer
 from tests.proofs.journal import Journal, State, Thing
+from tests.proofs.waiting import PATIENCE
+from tests.server import Server
 
 # Bytes: below, at and above the sizes at which the server changes its ways.
 _SIZES: Final = (16, 700, 4096, 65_536, 65_537, 300_000, (1 << 20) + 1, 2_500_000)
@@ -128,7 +132,9 @@ class Pusher:
         await self._finish(await self._start(self._make_blob()))
 
     async def _push_blob_at_once(self) -> None:
-        blob = self._make_blob()
+        await self._put_whole(self._make_blob())
+
+    async def _put_whole(self, blob: Content) -> None:
         self.unheard += 1
         with self.journal.changing({Thing("blob", blob.digest): blob.digest}):
             expect(await self.client.put_whole(blob), 201)
@@ -146,9 +152,13 @@ class Pusher:
             return
         # Two bytes at least, since one alone could not be told from none.
         end = self.rng.randint(min(upload.least + 2, len(upload.content.data)), len(upload.content.data))
+        await self._send(upload, end, chunked=self.rng.choice((True, False)))
+
+    async def _send(self, upload: Upload, end: int, *, chunked: bool) -> None:
+        """Send an upload's bytes up to `end`; chunks tell where they belong."""
         piece = upload.content.data[upload.least : end]
         upload.most = end
-        answer = await self.client.patch(upload.location, piece, self.rng.choice((upload.least, None)))
+        answer = await self.client.patch(upload.location, piece, upload.least if chunked else None)
         assert range_end(expect(answer, 202)) == end
         upload.least = end
         self.journal.answers += 1
@@ -170,10 +180,12 @@ class Pusher:
 
     async def _cancel_upload(self) -> None:
         if self.uploads:
-            upload = self.rng.choice(self.uploads)
-            upload.ending = "cancel"
-            expect(await self.client.http.delete(upload.location), 204)
-            self.uploads.remove(upload)
+            await self._cancel(self.rng.choice(self.uploads))
+
+    async def _cancel(self, upload: Upload) -> None:
+        upload.ending = "cancel"
+        expect(await self.client.http.delete(upload.location), 204)
+        self.uploads.remove(upload)
 
     async def _push_image(self) -> None:
         layers = [make_layer(self.rng, self._size()) for _ in range(self.rng.randint(1, 2))]
@@ -237,3 +249,25 @@ class Pusher:
 
     def _tag(self) -> str:
         return f"tag-{self.rng.randrange(_MOST_TAGS)}"
+
+
+@asynccontextmanager
+async def connected(server: Server, token: str, pushers: Sequence[Pusher]) -> AsyncIterator[None]:
+    """Give each pusher connections to the server as it runs now."""
+    async with AsyncExitStack() as connections:
+        for pusher in pushers:
+            pusher.client, pusher.reader = [
+                Client(await connections.enter_async_context(connect(server, token)), pusher.repository)
+                for _ in range(2)
+            ]
+        yield
+
+
+async def settle(pusher: Pusher) -> None:
+    """Find out what became of a write although the next worker may die as well meanwhile."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await pusher.settle()
+            except BROKEN:
+                await asyncio.sleep(0.05)

@@ -1,20 +1,21 @@
 """The servers under proof: two workers each, and a log that tells what their clients cannot see."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from tests.server import Server, running_server
+from tests.server import MOORAGE, Server, running_server
 
 WORKERS: Final = 2
 
 
 @contextmanager
-def watched_server(data: Path) -> Iterator[Server]:
+def watched_server(data: Path, program: Sequence[str | Path] = (MOORAGE,), **environment: str) -> Iterator[Server]:
     """Serve until the block ends; by then no request may have failed for a reason of the server's own."""
-    with running_server(data, MOORAGE_WORKERS=str(WORKERS), MOORAGE_ACCESS_LOG="true") as server:
+    environment |= {"MOORAGE_WORKERS": str(WORKERS), "MOORAGE_ACCESS_LOG": "true"}
+    with running_server(data, program, **environment) as server:
         yield server
         assert "Traceback" not in server.log.read_text()
         assert not [answered for answered in _events(server, "request") if (answered["status"] or 0) >= 500]

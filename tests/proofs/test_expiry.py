@@ -2,22 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable
-from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Final
 
 import httpx2
 import pytest
-import sqlalchemy as sa
 
-from moorage.metadata import tables
-from moorage.metadata.database import Database
 from tests.distribution.making import Content, unknown_digest
 from tests.proofs.client import Client, connect, expect
 from tests.proofs.conftest import FIXED_SEED, Report, Scale
 from tests.proofs.images import make_layer
-from tests.proofs.inspection import DATABASE, Inventory, assert_sound, take_inventory
+from tests.proofs.inspection import Inventory, assert_sound, let_expire, take_inventory
 from tests.proofs.servers import watched_server
 from tests.proofs.waiting import until
 from tests.server import Server
@@ -77,22 +73,6 @@ class Shop:
             location = await self.client.start()
             expect(await self.client.patch(location, blob.data), 202)
             return location
-
-
-async def let_expire(data: Path, locations: Iterable[str]) -> None:
-    """Let the time of these uploads be over."""
-    ids = [location.rpartition("/")[2] for location in locations]
-
-    def back_date(connection: sa.Connection, now: datetime) -> None:
-        for upload_id in ids:
-            change = sa.update(tables.upload).where(tables.upload.c.id == upload_id)
-            assert connection.execute(change.values(expires_at=now)).rowcount == 1
-
-    database = Database(data / DATABASE)
-    try:
-        await database.write(back_date)
-    finally:
-        database.close()
 
 
 async def patch_slowly(client: Client, location: str, over: asyncio.Event) -> httpx2.Response:

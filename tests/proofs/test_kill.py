@@ -4,20 +4,18 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Final
 
 import pytest
 
-from tests.proofs.client import BROKEN, Client, connect
+from tests.proofs.client import BROKEN
 from tests.proofs.conftest import Report, Scale
 from tests.proofs.inspection import assert_sound
-from tests.proofs.pusher import Pusher
+from tests.proofs.pusher import Pusher, connected, settle
 from tests.proofs.servers import count_deaths, is_alive, watched_server, worker_pids
-from tests.proofs.waiting import PATIENCE, until
+from tests.proofs.waiting import until
 from tests.server import Server
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]
@@ -37,18 +35,6 @@ def make_pushers(rng: Random) -> list[Pusher]:
         Pusher(f"main/killed-{number}", Random(rng.random()))  # noqa: S311 - as repeatable as what it stems from
         for number in range(PUSHERS)
     ]
-
-
-@asynccontextmanager
-async def connected(server: Server, token: str, pushers: list[Pusher]) -> AsyncIterator[None]:
-    """Give each pusher connections to the server as it runs now."""
-    async with AsyncExitStack() as connections:
-        for pusher in pushers:
-            pusher.client, pusher.reader = [
-                Client(await connections.enter_async_context(connect(server, token)), pusher.repository)
-                for _ in range(2)
-            ]
-        yield
 
 
 def answers(pushers: list[Pusher]) -> int:
@@ -145,16 +131,6 @@ async def push_while_workers_die(server: Server, token: str, rng: Random, pusher
             await random_moment(rng, pushers)
             await kill_worker(server, number)
         done.set()
-
-
-async def settle(pusher: Pusher) -> None:
-    """Find out what became of a write although the next worker may die as well meanwhile."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                return await pusher.settle()
-            except BROKEN:
-                await asyncio.sleep(0.05)
 
 
 async def kill_worker(server: Server, number: int) -> None:
