@@ -16,6 +16,7 @@ from typing import Final
 from tests.distribution.making import Content, unknown_digest
 from tests.proofs import failpoints
 from tests.proofs.client import Client, expect
+from tests.proofs.failpoints import do_job
 from tests.proofs.images import Image, make_image, make_layer
 from tests.proofs.inspection import let_expire
 from tests.proofs.journal import Thing
@@ -36,16 +37,6 @@ FAILPOINTS: Final = (sys.executable, Path(failpoints.__file__))
 
 class JobKilled(Exception):
     """A job was killed."""
-
-
-async def do_job(name: str, data: Path, order: Path) -> None:
-    """Do a job on a data folder, in a process of its own; raises JobKilled."""
-    command = (*FAILPOINTS, order, "job", name, data)
-    process = await asyncio.create_subprocess_exec(*command, start_new_session=True, stderr=subprocess.PIPE)
-    _, said = await process.communicate()
-    if process.returncode:
-        assert process.returncode == -signal.SIGKILL, said.decode()
-        raise JobKilled
 
 
 @dataclass(slots=True, kw_only=True)
@@ -172,14 +163,25 @@ class Doer(Pusher):
             self.uploads.remove(upload)
         await let_expire(self.data, [upload.location for upload in expiring])
         yield
-        await do_job("expire_uploads", self.data, self.order)
+        await self._do_job("expire_uploads")
 
     async def remove_objects(self) -> AsyncGenerator[None, None]:
         """Remove the bytes of uploads that are over."""
         for _ in range(SEVERAL):
             await self._cancel(await self._filled_upload())
         yield
-        await do_job("remove_doomed_objects", self.data, self.order)
+        await self._do_job("remove_doomed_objects")
+
+    async def _do_job(self, name: str) -> None:
+        """Do a job: with an order to die in a process of its own, which raises JobKilled."""
+        if not self.order.exists():
+            await do_job(name, self.data)
+            return
+        command = (*FAILPOINTS, self.order, "job", name, self.data)
+        process = await asyncio.create_subprocess_exec(*command, start_new_session=True, stderr=subprocess.PIPE)
+        _, said = await process.communicate()
+        assert process.returncode == -signal.SIGKILL, said.decode()
+        raise JobKilled
 
     async def _pushed_blobs(self) -> Image:
         """Push what a new image needs."""

@@ -165,12 +165,15 @@ class Failpoints:
                     os.kill(0 if order.whole_server else os.getpid(), signal.SIGKILL)
 
 
-async def _do_job(name: str, data: str) -> None:
+async def do_job(name: str, data: Path) -> None:
+    """Do a background job until nothing is left for it."""
     [job] = [job for job in JOBS if job.name == name]
-    opened = await app.build(config.load({}, {"data": data}))
-    while await job.batch(opened.installation):
-        pass
-    await opened.close()
+    opened = await app.build(config.load({}, {"data": str(data)}))
+    try:
+        while await job.batch(opened.installation):
+            pass
+    finally:
+        await opened.close()
 
 
 def main(order: str, command: str, *rest: str) -> None:
@@ -179,7 +182,8 @@ def main(order: str, command: str, *rest: str) -> None:
     for step, target in STEPS.items():
         failpoints.wrap(step, target)
     if command == "job":
-        asyncio.run(_do_job(*rest))
+        name, data = rest
+        asyncio.run(do_job(name, Path(data)))
         return
     # However often they die here, workers are started again without a pause.
     vars(supervisor)["_HEALTHY_AFTER"] = 0.0

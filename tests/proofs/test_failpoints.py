@@ -12,8 +12,8 @@ import pytest
 
 from tests.proofs.client import BROKEN
 from tests.proofs.conftest import Report, Scale
-from tests.proofs.deeds import DEEDS, FAILPOINTS, JOBS, Deed, Doer, JobKilled, do_job
-from tests.proofs.failpoints import WHENS, Order, done
+from tests.proofs.deeds import DEEDS, FAILPOINTS, JOBS, Deed, Doer, JobKilled
+from tests.proofs.failpoints import WHENS, Order, do_job, done
 from tests.proofs.inspection import assert_sound, let_all_expire
 from tests.proofs.pusher import connected, settle
 from tests.proofs.servers import watched_server
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]
 
 # Seconds after its request in which a process has to have died.
 OVERDUE: Final = 10.0
+HALF: Final = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +40,19 @@ def server(order: Path) -> Iterator[Server]:
         yield server
 
 
-def orders(deed: Deed) -> list[Order]:
-    """List all the ways to die that are proven for a deed: before and after each step, alone and all together."""
+@pytest.fixture(scope="module")
+def token(server: Server) -> str:
+    """The owner's token."""
+    return server.token()
+
+
+def orders(deed: Deed, rng: Random) -> list[Order]:
+    """List the ways to die that are proven for a deed: before and after each step, alone or all together by chance."""
     listed = []
-    for named, when, whole_server in product(DEEDS[deed], WHENS, (False, True)):
+    for named, when in product(DEEDS[deed], WHENS):
         step, _, turn = named.rpartition(" ") if named[-1].isdigit() else (named, "", "1")
-        if not (whole_server and deed in JOBS):
-            listed.append(Order(step, when, int(turn), whole_server))
-    return listed
+        listed.append(Order(step, when, int(turn), whole_server=deed not in JOBS and rng.random() < HALF))
+    return rng.sample(listed, len(listed))
 
 
 async def die(doer: Doer, deed: Deed, order: Order) -> None:
@@ -92,21 +98,20 @@ def die_and_go_on(server: Server, token: str, doer: Doer, deed: Deed, order: Ord
     asyncio.run(afterwards())
 
 
-async def let_all_go(data: Path, order: Path) -> None:
+async def let_all_go(data: Path) -> None:
     """Let all uploads expire, and the jobs remove what is left of them."""
     await let_all_expire(data)
     for name in ("expire_uploads", "remove_doomed_objects"):
-        await do_job(name, data, order)
+        await do_job(name, data)
 
 
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
 def test_killed_at_every_step(
-    deed: Deed, server: Server, order: Path, new_rng: Random, scale: Scale, report: Report
+    deed: Deed, server: Server, token: str, order: Path, new_rng: Random, scale: Scale, report: Report
 ) -> None:
     """No step is the wrong one to die at: promises hold, the deed can be done to its end, and nothing is left over."""
-    every = orders(deed)
-    chosen = new_rng.sample(every, scale(len(every)))
-    token = server.token()
+    every = orders(deed, new_rng)
+    chosen = every[: scale(len(every))]
     for number, one in enumerate(chosen):
         name = f"main/{deed.__name__}-{number}".replace("_", "-")
         doer = Doer(name, Random(name), data=server.data, order=order)  # noqa: S311 - bytes for blobs
@@ -115,7 +120,7 @@ def test_killed_at_every_step(
         except BaseException as error:
             error.add_note(f"killed: {one}")
             raise
-    asyncio.run(let_all_go(server.data, order))
+    asyncio.run(let_all_go(server.data))
     left = assert_sound(server.data, rehash=True)
     assert left.files == left.copies.keys()
     assert not left.uploads
