@@ -39,7 +39,7 @@ def exists(settings: Settings) -> bool:
 async def build(settings: Settings) -> App:
     """Open the installation in the data folder, bringing its schema up to date, and put the fronts before it."""
     schema.migrate(settings.data / _DATABASE)
-    database = Database(settings.data / _DATABASE)
+    database = Database(settings.data / _DATABASE, reserve=settings.free_space_reserve)
     store = FilesystemConfig(settings.data / "store", settings.free_space_reserve)
     installation = await open_installation(database, store.open, settings.upload_lifetime)
     terms = Terms(settings.upload_idle_timeout.total_seconds(), settings.trusted_proxies, settings.accel_redirect)

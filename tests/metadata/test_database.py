@@ -216,6 +216,11 @@ def test_foreign_program_that_holds_the_database_makes_it_unavailable(
     database.close()
 
 
+def test_there_is_room_without_a_reserve(database: Database) -> None:
+    """By default nothing is kept back."""
+    database.check_room()
+
+
 def test_full_disk_is_told_and_outlived(database: Database) -> None:
     """A database that cannot grow says so, keeps what it had, and takes writes again once there is room."""
 
@@ -230,6 +235,16 @@ def test_full_disk_is_told_and_outlived(database: Database) -> None:
         return await database.read(entries.keys)
 
     assert asyncio.run(scenario()) == [1, 3]
+
+
+def test_reserve_is_for_deleting(path: Path) -> None:
+    """With less free than the reserve, what adds is told so; the database itself takes writes as before."""
+    database = Database(path, reserve=1 << 60)
+
+    with pytest.raises(StoreFull, match=f"keeps {1 << 60} in reserve"):
+        database.check_room()
+    asyncio.run(database.write(entries.create))
+    database.close()
 
 
 def test_file_that_is_no_database_is_refused(path: Path) -> None:

@@ -303,7 +303,7 @@ class Disk:
 
 
 def test_the_reserve_is_kept(root: Path) -> None:
-    """With less free than the reserve no upload starts or grows, while one may end, be read, and be deleted."""
+    """With less free than the reserve no upload grows, while one may end, be read, and be deleted."""
     disk = Disk()
     store = FilesystemStore(root, INSTALLATION, reserve=1000, free_bytes=disk)
 
@@ -311,8 +311,10 @@ def test_the_reserve_is_kept(root: Path) -> None:
         key = new_key()
         await write(store, key, b"123")
         disk.free = 999
+        stage = await staged(store, new_key(), 0)
         with pytest.raises(StoreFull, match="999 bytes free and keeps 1000 in reserve"):
-            await staged(store, new_key(), 0)
+            await stage.write(b"1")
+        await stage.close()
         stage = await staged(store, key, 3)
         await stage.sync()
         with pytest.raises(StoreFull):

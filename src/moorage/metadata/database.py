@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from moorage.errors import Unavailable
+from moorage.errors import StoreFull, Unavailable
 from moorage.metadata import sqlite
 from moorage.metadata.readers import Readers
 from moorage.metadata.watch import Watch
@@ -37,8 +38,11 @@ class Database:
     it: that would drop SQLite's locks.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], datetime] = utc_now, readers: int = 8) -> None:
+    def __init__(
+        self, path: Path, *, clock: Callable[[], datetime] = utc_now, readers: int = 8, reserve: int = 0
+    ) -> None:
         self._path = path
+        self._reserve = reserve
         self._watches: list[Watch] = []
         self.clock = clock
         self._gate = threading.Lock()
@@ -69,6 +73,15 @@ class Database:
             future = self._writer.submit(unit, durable=durable)
         with sqlite.translated():
             return await asyncio.wrap_future(future)
+
+    def check_room(self) -> None:
+        """Raise StoreFull where less than the reserve is free. For what adds, so that deleting can still commit."""
+        free = shutil.disk_usage(self._path.parent).free
+        if free < self._reserve:
+            raise StoreFull(
+                f"The disk of the database has {free} bytes free and keeps {self._reserve} in reserve, so nothing can "
+                "be pushed: delete images and collect garbage, or enlarge the disk."
+            )
 
     def watch(self) -> Watch:
         """Watch for changes, from one thread, until the database is closed."""

@@ -24,6 +24,7 @@ async def append(session: Session, seen: Upload, sent: Beginning) -> Upload | No
     ChunkRefused.
     """
     place = await session.permit()
+    session.installation.database.check_room()
 
     def add(connection: Connection, now: datetime) -> Upload | None:
         upload = find(connection, now, place, session.upload_id)
@@ -41,6 +42,8 @@ async def finish(session: Session, seen: Upload | None, sent: Beginning, digest:
     """
     # Only now: the bytes may have taken long to come.
     place = await session.permit()
+    if sent.data:
+        session.installation.database.check_room()
 
     def publish(connection: Connection, now: datetime) -> Digest | None:
         upload = find(connection, now, place, session.upload_id)

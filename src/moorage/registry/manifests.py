@@ -71,6 +71,7 @@ async def put(installation: Installation, caller: Caller, name: RepositoryName, 
     digest = _checked_digest(push)
 
     place = await access.permit(installation, caller, name, Action.PUSH)
+    installation.database.check_room()
 
     def store(connection: Connection, now: datetime) -> tuple[str, ...]:
         repository = repositories.find(connection, place.registry_id, place.name)

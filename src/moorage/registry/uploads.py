@@ -21,6 +21,7 @@ _BATCH = 100
 async def start(installation: Installation, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> Upload:
     """Begin an upload, hashed by `algorithm` on its way in."""
     place = await access.permit(installation, caller, name, Action.PUSH)
+    installation.database.check_room()
 
     def create(connection: Connection, now: datetime) -> Upload:
         upload = Upload(

@@ -255,8 +255,6 @@ class FilesystemStore:
 
     def _lock(self, path: Path, *, create: bool) -> FilesystemStage | None:
         """Lock the object; None while another has the lock."""
-        if create:
-            self._check_room()
         with files.translated(path):
             file = files.lock_file(path, create=create)
         return None if file is None else FilesystemStage(file, path, self._writers, self._check_room)
