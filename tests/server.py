@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,16 +31,16 @@ class ServerFailed(RuntimeError):
 class Server:
     """One installation, in `data`, and the processes that serve it.
 
-    `environment` holds the MOORAGE_* variables; none of the caller's own reach the server. `program` serves in place of
-    the installed one.
+    `environment` holds the MOORAGE_* variables; none of the caller's own reach the server. `runner` is a command that
+    runs another one, as a child of whoever starts it: the server's then.
     """
 
     data: Path
     environment: Mapping[str, str]
     port: int
-    program: Sequence[str | Path] = (MOORAGE,)
     email: str = EMAIL
     password: str = PASSWORD
+    runner: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -67,7 +67,7 @@ class Server:
         """Start the server and wait until it says that it is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.program, "serve", "--data", self.data, "--listen", self.host],
+                [*self.runner, MOORAGE, "serve", "--data", self.data, "--listen", self.host],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -162,12 +162,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(data: Path, program: Sequence[str | Path] = (MOORAGE,), **environment: str) -> Iterator[Server]:
+def running_server(data: Path, runner: tuple[str, ...] = (), /, **environment: str) -> Iterator[Server]:
     """Serve `data`, a folder of its own, until the block ends; by then the processes are gone, however the block ended.
 
     Every keyword is an environment variable of the server: `running_server(data, MOORAGE_WORKERS="2")`.
     """
-    server = Server(data, environment, free_port(), program)
+    server = Server(data, environment, free_port(), runner=runner)
     server.start()
     try:
         yield server

@@ -32,7 +32,7 @@ SEVERAL: Final = 3
 MANY: Final = 200
 ROW: Final = 60_000
 
-FAILPOINTS: Final = (sys.executable, Path(failpoints.__file__))
+FAILPOINTS: Final = (sys.executable, failpoints.__file__)
 
 
 class JobKilled(Exception):

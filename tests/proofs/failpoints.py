@@ -1,7 +1,7 @@
 """Runs Moorage so that it can be ordered to die, by SIGKILL, at any step of a write.
 
-    python failpoints.py ORDER serve ...       a server, whose processes look for their order in the file ORDER
-    python failpoints.py ORDER job NAME DIR    a turn of a background job on a data folder
+    python failpoints.py ORDER moorage serve ...    a server, whose processes look for their order in the file ORDER
+    python failpoints.py ORDER job NAME DIR         a background job on a data folder
 
 Nothing in the package knows of it: steps are functions of the package, wrapped before the server forks.
 """
@@ -65,11 +65,13 @@ STEPS: Final = {
     "answer": "moorage.distribution.response:Response.send",
 }
 # Seconds before the end comes, in which whatever does not wait for the step gets ahead of it, such as an answer.
-LINGER: Final = 0.05
+LINGER: Final = 0.1
 
+
+# What these have done is there after a death as well. After another step comes the next one, and nothing in between.
+LASTING: Final = frozenset({"lock", "pwrite", "fsync", "unlink", "transaction", "checkpoint", "answer"})
 
 When = Literal["before", "after"]
-WHENS: Final[tuple[When, ...]] = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +178,18 @@ async def do_job(name: str, data: Path) -> None:
         await opened.close()
 
 
-def main(order: str, command: str, *rest: str) -> None:
+def main(order: str, command: str, *arguments: str) -> None:
     """Do what the arguments say."""
     failpoints = Failpoints(Path(order))
     for step, target in STEPS.items():
         failpoints.wrap(step, target)
     if command == "job":
-        name, data = rest
+        name, data = arguments
         asyncio.run(do_job(name, Path(data)))
         return
     # However often they die here, workers are started again without a pause.
     vars(supervisor)["_HEALTHY_AFTER"] = 0.0
-    sys.argv[1:] = [command, *rest]
+    sys.argv = [command, *arguments]
     program.main()
 
 

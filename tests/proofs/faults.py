@@ -67,6 +67,35 @@ FAULTS: Final = (
         '    name = "01990c5e-7d1a-7c3b-9a55-0242ac12e43f"',
         ("tests/storage/test_keys.py",),
     ),
+    Fault(
+        "an answer before COMMIT",
+        "src/moorage/metadata/writer.py",
+        '        self._driver.execute("RELEASE unit")',
+        '        self._driver.execute("RELEASE unit")\n        job.answer()',
+        ("tests/proofs/test_failpoints.py::test_killed_at_every_step[delete_tag]",),
+    ),
+    Fault(
+        "an object that is forgotten before it is removed",
+        "src/moorage/registry/doomed_objects.py",
+        "        await installation.store.delete(key)",
+        "        await installation.database.write(lambda connection, _: doomed_objects.forget(connection, keys))\n"
+        "        await installation.store.delete(key)",
+        ("tests/proofs/test_failpoints.py::test_killed_at_every_step[remove_objects]",),
+    ),
+    Fault(
+        "a sync that may be tried again",
+        "src/moorage/storage/filesystem.py",
+        "                self._path.unlink()",
+        "                pass",
+        ("tests/proofs/test_disk_errors.py",),
+    ),
+    Fault(
+        "a reserve that manifests use up",
+        "src/moorage/registry/manifests.py",
+        "    installation.database.check_room()",
+        "    pass",
+        ("tests/proofs/test_full_disk.py",),
+    ),
 )
 
 # Ways for a worker to keep what has changed; the proof that looks for stale answers puts them in by itself.

@@ -2,21 +2,21 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from tests.server import MOORAGE, Server, running_server
+from tests.server import Server, running_server
 
 WORKERS: Final = 2
 
 
 @contextmanager
-def watched_server(data: Path, program: Sequence[str | Path] = (MOORAGE,), **environment: str) -> Iterator[Server]:
+def watched_server(data: Path, runner: tuple[str, ...] = (), /, **environment: str) -> Iterator[Server]:
     """Serve until the block ends; by then no request may have failed for a reason of the server's own."""
     environment |= {"MOORAGE_WORKERS": str(WORKERS), "MOORAGE_ACCESS_LOG": "true"}
-    with running_server(data, program, **environment) as server:
+    with running_server(data, runner, **environment) as server:
         yield server
         assert "Traceback" not in server.log.read_text()
         assert max(statuses(server), default=0) < 500

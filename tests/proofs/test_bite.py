@@ -33,7 +33,9 @@ def copy_project(target: Path) -> Path:
 
 def run_suite(tree: Path, fault: Fault) -> tuple[int, list[str], str]:
     """Run a fault's suite on a copy of the project; return the exit status, what failed, and what was said."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MOORAGE_", "PYTEST_"))}
+    # Without PROOF_SCALE as well: a fault may show in a single one of many cases.
+    ours = ("MOORAGE_", "PYTEST_", "PROOF_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     # First in the path, for the servers that the tests start as well: the copy, not the package installed in place.
     environment |= {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     results = tree / "results.xml"

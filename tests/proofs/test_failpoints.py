@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
-from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -13,7 +12,7 @@ import pytest
 from tests.proofs.client import BROKEN
 from tests.proofs.conftest import Report, Scale
 from tests.proofs.deeds import DEEDS, FAILPOINTS, JOBS, Deed, Doer, JobKilled
-from tests.proofs.failpoints import WHENS, Order, do_job, done
+from tests.proofs.failpoints import LASTING, Order, do_job, done
 from tests.proofs.inspection import assert_sound, let_all_expire
 from tests.proofs.pusher import connected, settle
 from tests.proofs.servers import watched_server
@@ -36,7 +35,7 @@ def order(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(order: Path) -> Iterator[Server]:
     """A server that can be told to die. Its jobs are done when a proof wants them."""
-    with watched_server(order.with_name("data"), (*FAILPOINTS, order), MOORAGE_ROLE="web") as server:
+    with watched_server(order.with_name("data"), (*FAILPOINTS, str(order)), MOORAGE_ROLE="web") as server:
         yield server
 
 
@@ -47,11 +46,12 @@ def token(server: Server) -> str:
 
 
 def orders(deed: Deed, rng: Random) -> list[Order]:
-    """List the ways to die that are proven for a deed: before and after each step, alone or all together by chance."""
+    """List the ways to die that are proven for a deed; whether one process dies or all of them is left to chance."""
     listed = []
-    for named, when in product(DEEDS[deed], WHENS):
+    for named in DEEDS[deed]:
         step, _, turn = named.rpartition(" ") if named[-1].isdigit() else (named, "", "1")
-        listed.append(Order(step, when, int(turn), whole_server=deed not in JOBS and rng.random() < HALF))
+        for when in ("before", "after") if step in LASTING else ("before",):
+            listed.append(Order(step, when, int(turn), whole_server=deed not in JOBS and rng.random() < HALF))
     return rng.sample(listed, len(listed))
 
 

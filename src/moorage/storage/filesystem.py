@@ -90,7 +90,7 @@ class FilesystemStage:
 
     async def sync(self) -> None:
         """Make the bytes, then the object's name, survive a power cut."""
-        await self._run(self._sync)
+        await self._run(self._sync_or_end)
 
     async def close(self) -> None:
         """Release the lock after the step under way, even if this call is cancelled as well."""
@@ -141,15 +141,18 @@ class FilesystemStage:
         file = self._appender.read_back()
         running.update(files.read_exactly(file, self._path, position, min(CHUNK, self.offset - position)))
 
-    def _sync(self) -> None:
+    def _sync_or_end(self) -> None:
+        """Sync, or remove the object: a later sync would succeed without the bytes, so nobody may get to try it."""
         try:
-            os.fsync(self._file)
-            files.sync_folder(self._path.parent)
+            self._sync()
         except OSError:
-            # A later fsync would succeed without the bytes: without its object nobody can finish the upload.
             with suppress(OSError):
                 self._path.unlink()
             raise
+
+    def _sync(self) -> None:
+        os.fsync(self._file)
+        files.sync_folder(self._path.parent)
 
 
 class FilesystemStore:
