@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the real clients that tests/clients and tests/conformance run, each at a pinned version.
+# Installs the real clients that tests/clients and tests/conformance run, each at a pinned version, and strace.
 #
 #   tools/clients.sh            into ${CLIENTS_DIR:-~/.cache/moorage/clients}; safe to repeat, quick when all is there
 #
@@ -12,9 +12,9 @@ set -euo pipefail
 source "$(dirname "$0")/installing.sh"
 
 # Debian's versions come with the release. runc starts docker's containers, crun podman's; uidmap is for rootless use;
-# nginx stands before the registry.
+# nginx stands before the registry. strace is no client: the long proofs record by it what a server does to its disk.
 readonly packages=(
-  docker.io containerd runc skopeo podman buildah crun uidmap busybox-static ca-certificates nginx-light
+  docker.io containerd runc skopeo podman buildah crun uidmap busybox-static ca-certificates nginx-light strace
 )
 
 # program, module, version. The suite comes first: it builds in seconds, cosign takes minutes.
