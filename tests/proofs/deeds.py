@@ -63,6 +63,19 @@ class Doer(Pusher):
         yield
         await self._send(upload, LARGE, chunked=False)
 
+    async def send_small_chunk(self) -> AsyncGenerator[None, None]:
+        """PATCH an upload that fits into its row."""
+        upload = await self._start(self._layer(SMALL))
+        yield
+        await self._send(upload, SMALL, chunked=False)
+
+    async def outgrow_row(self) -> AsyncGenerator[None, None]:
+        """PATCH an upload that fitted into its row."""
+        upload = await self._start(self._layer())
+        await self._send(upload, SMALL, chunked=False)
+        yield
+        await self._send(upload, LARGE, chunked=True)
+
     async def finish_upload(self) -> AsyncGenerator[None, None]:
         """PUT the rest of an upload."""
         upload = await self._start(self._layer())
@@ -101,6 +114,13 @@ class Doer(Pusher):
     async def cancel_upload(self) -> AsyncGenerator[None, None]:
         """DELETE an upload."""
         upload = await self._filled_upload()
+        yield
+        await self._cancel(upload)
+
+    async def cancel_small_upload(self) -> AsyncGenerator[None, None]:
+        """DELETE an upload that fits into its row."""
+        upload = await self._start(self._layer(SMALL))
+        await self._send(upload, SMALL, chunked=False)
         yield
         await self._cancel(upload)
 
@@ -219,15 +239,27 @@ _DURABLE: Final = ("digest", "sync", "fsync", "fsync 2")
 DEEDS: Final[Mapping[Deed, tuple[str, ...]]] = {
     Doer.start_upload: (*_WRITE, "create upload", "answer"),
     Doer.send_chunk: (*_STAGE, *_BYTES, *_WRITE, "advance upload", "close", "answer"),
+    Doer.send_small_chunk: (*_WRITE, "keep upload", "answer"),
+    Doer.outgrow_row: ("give key", *_STAGE, "write", "write 2", "queue 2", "advance upload", "answer"),
     Doer.finish_upload: (
         *(*_STAGE, *_BYTES, *_DURABLE, *_WRITE),
         *("consume upload", "add blob", "add copy", "ensure repository", "link", "record change", "close", "answer"),
     ),
     Doer.finish_small_upload: (*_WRITE, "consume upload", "add blob", "ensure repository", "link", "answer"),
-    Doer.finish_known_blob: (*_DURABLE, *_WRITE, "queue 2", "unit 2", "consume upload", "doom", "link", "answer"),
-    Doer.put_whole: ("create upload", "queue 2", "unit 2", *_STAGE, *_DURABLE, "consume upload", "add copy", "answer"),
+    Doer.finish_known_blob: ("give key", *_DURABLE, "queue 2", "queue 3", "consume upload", "doom", "link", "answer"),
+    Doer.put_whole: (
+        "create upload",
+        "give key",
+        *_STAGE,
+        *_DURABLE,
+        "queue 3",
+        "consume upload",
+        "add copy",
+        "answer",
+    ),
     Doer.end_in_vain: (*_STAGE, "digest", *_WRITE, "consume upload", "doom", "close", "answer"),
     Doer.cancel_upload: (*_STAGE, *_WRITE, "consume upload", "doom", "close", "answer"),
+    Doer.cancel_small_upload: (*_WRITE, "consume upload", "answer"),
     Doer.mount: (*_WRITE, "ensure repository", "link", "record change", "answer"),
     Doer.push_manifest: (*_WRITE, "ensure repository", "put manifest", "point tag", "close tag", "answer"),
     Doer.move_tag: (*_WRITE, "put manifest", "point tag", "close tag", "record change", "record change 2", "answer"),

@@ -46,6 +46,8 @@ STEPS: Final = {
     "after commit": "moorage.metadata.checkpoint:Checkpointer.after_commit",
     "checkpoint": "moorage.metadata.checkpoint:Checkpointer._checkpoint",
     "create upload": "moorage.metadata.uploads:create",
+    "keep upload": "moorage.metadata.uploads:keep",
+    "give key": "moorage.metadata.uploads:give_key",
     "advance upload": "moorage.metadata.uploads:advance",
     "consume upload": "moorage.metadata.uploads:consume",
     "ensure repository": "moorage.metadata.repositories:ensure",

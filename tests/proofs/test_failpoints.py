@@ -15,7 +15,7 @@ from tests.proofs.deeds import DEEDS, FAILPOINTS, JOBS, Deed, Doer, JobKilled
 from tests.proofs.failpoints import LASTING, Order, do_job, done
 from tests.proofs.inspection import assert_sound, let_all_expire
 from tests.proofs.pusher import connected, settle
-from tests.proofs.servers import watched_server
+from tests.proofs.servers import count_deaths, watched_server
 from tests.proofs.waiting import until
 from tests.server import Server
 
@@ -81,9 +81,14 @@ async def go_on(doer: Doer, deed: Deed) -> None:
 def die_and_go_on(server: Server, token: str, doer: Doer, deed: Deed, order: Order) -> None:
     """Let a server die once, and see what is left."""
 
+    deaths = count_deaths(server)
+
     async def until_death() -> None:
         async with connected(server, token, [doer]):
             await die(doer, deed, order)
+        if not order.whole_server and deed not in JOBS:
+            # Until then the dying process still takes connections, and cuts them off.
+            await until(lambda: count_deaths(server) > deaths)
 
     async def afterwards() -> None:
         async with connected(server, token, [doer]):
