@@ -17,6 +17,7 @@ from moorage.registry.first_start import FirstStart, first_start
 from moorage.serving import tls, web
 from moorage.serving.port import reserve
 from moorage.serving.supervisor import Program, Supervisor, die_with
+from moorage.storage import files
 
 # What a client on the same machine calls an address that stands for all of them.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
@@ -77,8 +78,8 @@ async def _open_once(settings: Settings) -> FirstStart | None:
 
 def _make_data_folder(settings: Settings) -> None:
     try:
-        # Signing keys and everybody's images lie in it.
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Readable by its owner only: signing keys and everybody's images lie in it. A power cut may not take its name.
+        files.make_folder(settings.data)
     except OSError as error:
         raise ConfigInvalid(f"The data folder {settings.data} cannot be made: {error.strerror}.") from error
 
