@@ -44,9 +44,13 @@ class Client:
     http: httpx2.AsyncClient
     repository: str
 
-    async def log_in(self, server: Server, token: str) -> Self:
-        """Fetch a bearer token for this repository, as clients do that were given an API token, and go on with it."""
-        asked = {"service": "moorage", "scope": f"repository:{self.repository}:pull,push"}
+    async def log_in(self, server: Server, token: str, *more: str) -> Self:
+        """Fetch a bearer token for this repository, as clients do that were given an API token, and go on with it.
+
+        `more` are further scopes.
+        """
+        scopes = [f"repository:{self.repository}:pull,push", *more]
+        asked = {"service": "moorage", "scope": scopes}
         answer = await self.http.get("/auth/token", params=asked, auth=(server.email, token))
         expect(answer, 200)
         self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"

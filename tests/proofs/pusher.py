@@ -40,8 +40,9 @@ class Upload:
 
 @dataclass(slots=True)
 class Pusher:
-    """Writes by chance. A broken connection ends `act`; `settle` then finds out what became of the write.
+    """Writes by chance, blobs of at most `largest` bytes.
 
+    A broken connection ends `act`; `settle` then finds out what became of the write.
     `client` writes; `reader` has connections of its own, so that it often reads from another worker. `cut_off` counts
     the actions that ended so, `survivors` the times that an upload outlived its server, `unheard` the uploads that may
     have begun without the client being told where.
@@ -49,6 +50,7 @@ class Pusher:
 
     repository: str
     rng: Random
+    largest: int = max(_SIZES)
     client: Client = field(init=False)
     reader: Client = field(init=False)
     journal: Journal = field(default_factory=Journal)
@@ -245,7 +247,7 @@ class Pusher:
 
     def _size(self) -> int:
         [size] = self.rng.choices(_SIZES, _WEIGHTS)
-        return size
+        return min(size, self.largest)
 
     def _tag(self) -> str:
         return f"tag-{self.rng.randrange(_MOST_TAGS)}"

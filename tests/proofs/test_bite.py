@@ -1,7 +1,6 @@
 """The tests bite: a fault of one line, put in on purpose, turns their suite red."""
 
 import os
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -12,23 +11,14 @@ from typing import Final
 import pytest
 
 from tests.proofs.conftest import Report, Scale
-from tests.proofs.faults import FAULTS, Fault
+from tests.proofs.faults import FAULTS, Fault, copy_project, first_in_path
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]
 
-ROOT: Final = Path(__file__).parents[2]
 # What pytest's exit status says (its ExitCode): all passed, some failed; others mean that the tests did not even run.
 PASSED, FAILED = 0, 1
 # So many are enough to see what notices a fault.
 MOST_FAILURES: Final = 3
-
-
-def copy_project(target: Path) -> Path:
-    """Copy what the tests need."""
-    for folder in ("src", "tests"):
-        shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", target)
-    return target
 
 
 def run_suite(tree: Path, fault: Fault) -> tuple[int, list[str], str]:
@@ -36,8 +26,8 @@ def run_suite(tree: Path, fault: Fault) -> tuple[int, list[str], str]:
     # Without PROOF_SCALE as well: a fault may show in a single one of many cases.
     ours = ("MOORAGE_", "PYTEST_", "PROOF_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    # First in the path, for the servers that the tests start as well: the copy, not the package installed in place.
-    environment |= {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    # For the servers that the tests start as well.
+    environment |= first_in_path(tree)
     results = tree / "results.xml"
     options = ["-p", "no:cacheprovider", f"--maxfail={MOST_FAILURES}", f"--junitxml={results}"]
     done = subprocess.run(
