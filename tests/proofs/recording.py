@@ -1,4 +1,4 @@
-"""A real server's whole life under strace, from its first start on: what it did to its disk, and what it answered when."""
+"""A real server's life under strace, from its first start on: what it did to its disk, and when it answered."""
 
 import asyncio
 import os
