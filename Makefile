@@ -49,7 +49,7 @@ clients-test: $(DEV_INSTALLED) ## Test with the real clients; `make clients` fir
 conformance: $(DEV_INSTALLED) ## Run the official conformance suite; `make clients` first.
 	$(BIN)/pytest tests/conformance $(ARGS)
 
-proofs: $(DEV_INSTALLED) ## Run the long proofs: crashes, races, load; PROOF_SCALE=0.05 shortens them.
+proofs: $(DEV_INSTALLED) ## Run the long proofs (`make clients` first): crashes, races, load; PROOF_SCALE=0.05 shortens.
 	$(BIN)/pytest tests/proofs $(ARGS)
 
 peers: ## Install the registries that bench/ measures beside Moorage; needs root or sudo, and Go.

@@ -176,7 +176,7 @@ class Disk:
         return [
             path
             for path, node in self._walk(self._above, moment)
-            if any(change.start > begin for change in parted(node.changes, node.syncs, moment)[0])
+            if any(change.start >= begin for change in parted(node.changes, node.syncs, moment)[0])
         ]
 
     def rebuild(self, moment: int, target: Path, luck: Luck) -> None:

@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 REPOSITORY: Final = "main/ordered"
 ELSEWHERE: Final = "main/elsewhere"
-# Bytes: a blob that fits into its row, and one that gets a file.
-SMALL, LARGE = 4096, 200_000
+# Bytes: a blob that fits into its row; one that gets a file, the most of it written past the page cache.
+SMALL, LARGE = 4096, 300_000
 
 # What a deed has to make durable.
 LOG: Final = frozenset({"log"})
