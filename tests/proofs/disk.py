@@ -90,7 +90,7 @@ class Folder:
     def enter(self, change: Entry) -> None:
         """Note a name that came or went."""
         self.changes.append(change)
-        _enter(self.entries, change)
+        _apply(self.entries, change)
 
     def entries_at(self, moment: int) -> dict[str, File | Folder]:
         """Return the names at a moment, as a running program saw them."""
@@ -164,19 +164,19 @@ class Disk:
             self._notes[call.name](call)
 
     def unsynced(self, moment: int) -> list[str]:
-        """List what a power cut could take: paths in the folder, of files and of folders, that were changed since."""
+        """List what a power cut could take something of: files and folders that were changed after their last sync."""
         return [
             path
             for path, node in self._walk(self._above, moment)
             if not path.endswith(_MEMORY) and parted(node.changes, node.syncs, moment)[1]
         ]
 
-    def synced(self, begin: int, moment: int) -> list[str]:
-        """List what was changed since the beginning and became durable by a moment."""
+    def synced(self, since: int, moment: int) -> list[str]:
+        """List what was changed from one moment on and was durable by another."""
         return [
             path
             for path, node in self._walk(self._above, moment)
-            if any(change.start >= begin for change in parted(node.changes, node.syncs, moment)[0])
+            if any(change.start >= since for change in parted(node.changes, node.syncs, moment)[0])
         ]
 
     def rebuild(self, moment: int, target: Path, luck: Luck) -> None:
@@ -262,7 +262,7 @@ def _path_text(text: bytes) -> str:
     return text.decode(errors="replace") if text.startswith(b"/") else ""
 
 
-def _enter(entries: dict[str, File | Folder], change: Entry) -> None:
+def _apply(entries: dict[str, File | Folder], change: Entry) -> None:
     if change.node is None:
         entries.pop(change.name, None)
     else:
@@ -272,7 +272,7 @@ def _enter(entries: dict[str, File | Folder], change: Entry) -> None:
 def _entries(changes: Iterator[Entry]) -> dict[str, File | Folder]:
     entries: dict[str, File | Folder] = {}
     for change in changes:
-        _enter(entries, change)
+        _apply(entries, change)
     return entries
 
 

@@ -1,9 +1,11 @@
-"""Faults of one line each, and the tests that have to notice them."""
+"""Faults of one line each, the tests that have to notice them, and copies of the project to put them into."""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,6 @@ class Fault:
         assert lines.count(self.right) == 1, f"{self.name}: {self.module} no longer has the line {self.right!r}"
         lines[lines.index(self.right)] = self.wrong
         path.write_text("\n".join(lines))
-
-
-ROOT: Final = Path(__file__).parents[2]
 
 
 def copy_project(target: Path) -> Path:
