@@ -138,7 +138,8 @@ async def opened(data: Path) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def check(http: httpx2.AsyncClient, pushers: list[Pusher]) -> None:
     """Read all that was promised, then go on as if nothing had happened."""
-    for pusher in pushers:
+
+    async def check_one(pusher: Pusher) -> None:
         pusher.client = pusher.reader = Client(http, pusher.repository)
         await pusher.settle()
         await pusher.check_all()
@@ -146,6 +147,8 @@ async def check(http: httpx2.AsyncClient, pushers: list[Pusher]) -> None:
             await pusher.act()
         await pusher.finish_uploads()
         await pusher.check_all()
+
+    await asyncio.gather(*map(check_one, pushers))
 
 
 async def check_in_process(data: Path, pushers: list[Pusher]) -> None:
