@@ -60,7 +60,7 @@ class Deeds:
         for size, durable in ((SMALL, LOG), (LARGE, OBJECT)):
             await self._push(size, durable)
             await self._push_at_once(size, durable)
-            await self._push_to_an_end_without_bytes(size)
+            await self._push_to_an_end_without_bytes(size, durable)
         await self._mount()
         await self._push_tag_and_delete()
         return self.done
@@ -72,10 +72,10 @@ class Deeds:
     async def _push_at_once(self, size: int, durable: frozenset[str]) -> None:
         await self._note(f"POST of {size} bytes", durable, self._client.put_whole(self._blob(size)), 201)
 
-    async def _push_to_an_end_without_bytes(self, size: int) -> None:
+    async def _push_to_an_end_without_bytes(self, size: int, durable: frozenset[str]) -> None:
         blob, location = self._blob(size), await self._client.start()
         expect(await self._client.patch(location, blob.data), 202)
-        await self._note(f"PUT after PATCH of {size} bytes", OBJECT, self._client.put(location, blob.digest), 201)
+        await self._note(f"PUT after PATCH of {size} bytes", durable, self._client.put(location, blob.digest), 201)
 
     async def _mount(self) -> None:
         blob = self._blob(LARGE)
