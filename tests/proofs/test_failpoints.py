@@ -80,7 +80,6 @@ async def go_on(doer: Doer, deed: Deed) -> None:
 
 def die_and_go_on(server: Server, token: str, doer: Doer, deed: Deed, order: Order) -> None:
     """Let a server die once, and see what is left."""
-
     deaths = count_deaths(server)
 
     async def until_death() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,10 +16,9 @@ import pytest
 from tests.distribution.making import Content
 from tests.proofs.client import Client, connect
 from tests.proofs.conftest import Report, Scale
-from tests.proofs.faults import FORGETFUL, Fault
+from tests.proofs.faults import FORGETFUL, Fault, copy_project, first_in_path
 from tests.proofs.images import Image, make_image, make_layer
 from tests.proofs.servers import WORKERS
-from tests.proofs.test_bite import ROOT
 from tests.proofs.timeline import State, Timeline
 from tests.proofs.waiting import PATIENCE
 from tests.proofs.wire import Wire
@@ -277,12 +275,9 @@ def test_no_answer_is_stale(rng: Random, scale: Scale, report: Report, tmp_path:
 @pytest.mark.parametrize("fault", FORGETFUL, ids=lambda fault: fault.name)
 def test_it_sees_stale_answers(fault: Fault, new_rng: Random, report: Report, tmp_path: Path) -> None:
     """The same race finds out workers that do not forget what has changed."""
-    tree = tmp_path / "tree"
-    shutil.copytree(ROOT / "src", tree / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    tree = copy_project(tmp_path / "tree")
     fault.put_into(tree)
-    # First in the path: the copy, not the package installed in place.
-    python = {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    with running_server(tmp_path / "data", MOORAGE_WORKERS=str(WORKERS), **python) as server:
+    with running_server(tmp_path / "data", MOORAGE_WORKERS=str(WORKERS), **first_in_path(tree)) as server:
         race = Race(server, new_rng)
         asyncio.run(race.run(PATIENCE, until_stale=True))
     report(race.describe())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from moorage.errors import BlobUnknown, ManifestBlobUnknown, ManifestUnknown, ObjectMissing
+from moorage.errors import BlobUnknown, ManifestBlobUnknown, ManifestUnknown, ObjectMissing, StoreBroken
 from moorage.metadata import blobs, tables
 from moorage.oci.digest import Digest
 from moorage.oci.reference import parse_tag
@@ -284,26 +284,27 @@ def test_unreadable_bytes_are_damaged(
     trial.push_blob(DATA)
 
     async def fail() -> None:
-        raise OSError(code, "unreadable")
+        raise StoreBroken from OSError(code, "unreadable")
 
     monkeypatch.setattr(store, "disturb", fail)
 
     assert [finding.fault for finding in Scrub(trial).found] == [Fault.DAMAGED]
 
 
+@pytest.mark.parametrize("failure", [PermissionError(errno.EACCES, "not yours"), StoreBroken()])
 def test_failing_scrub_blames_no_bytes(
-    disturbed: tuple[Trial, DisturbedStore], monkeypatch: pytest.MonkeyPatch
+    disturbed: tuple[Trial, DisturbedStore], monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    """Files that the scrub may not open, say, are not damaged for that."""
+    """Files that the scrub may not open, or a share that has gone away, are not damaged for that."""
     trial, store = disturbed
     trial.push_blob(DATA)
 
     async def fail() -> None:
-        raise PermissionError(errno.EACCES, "not yours")
+        raise failure
 
     monkeypatch.setattr(store, "disturb", fail)
 
-    with pytest.raises(PermissionError):
+    with pytest.raises(type(failure)):
         Scrub(trial)
     assert [row.quarantined_at for row in trial.rows(tables.blob_copy)] == [None]
 

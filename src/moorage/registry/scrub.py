@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from moorage.errors import ObjectMissing
+from moorage.errors import ObjectMissing, StoreBroken
 from moorage.metadata import scrub as rows
 from moorage.metadata.scrub import BlobContent, CopyRow, ManifestContent
 from moorage.oci.digest import Digest
@@ -27,10 +27,10 @@ from moorage.storage.hashing import new_hash
 _COPIES = 100
 _BLOBS = 100
 _MANIFESTS = 10
-# Images named with each finding: to push one of them is enough.
-_IMAGES = 10
 # What a disk or a file system says of bytes that it cannot give back; any other error is not the bytes' fault.
 _UNREADABLE = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG})
+# Images named with each finding: to push one of them is enough.
+_IMAGES = 10
 
 InRow = TypeVar("InRow", BlobContent, ManifestContent)
 
@@ -207,8 +207,8 @@ async def _fault(store: BlobStore, copy: CopyRow) -> Fault | None:
                 await asyncio.to_thread(running.update, piece)
     except ObjectMissing:
         return Fault.MISSING
-    except OSError as error:
-        if error.errno not in _UNREADABLE:
+    except StoreBroken as error:
+        if getattr(error.__cause__, "errno", None) not in _UNREADABLE:
             raise
         return Fault.DAMAGED
     return None if running.digest() == copy.digest else Fault.DAMAGED

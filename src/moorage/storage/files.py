@@ -18,7 +18,7 @@ _KEYS_PAGE = 1000
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_CACHED = frozenset({errno.EAGAIN, errno.EOPNOTSUPP})
 # A disk that fails, a file system that is damaged or was made read-only for it, a share that has gone away.
-_OUT_OF_ORDER = frozenset({errno.EIO, errno.EUCLEAN, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT})
+_OUT_OF_ORDER = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT})
 
 _log = logging.getLogger(__name__)
 
