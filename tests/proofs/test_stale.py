@@ -38,10 +38,10 @@ MOST_SHOWN: Final = 5
 
 @dataclass
 class Findings:
-    """What the readers saw. `sharp`: reads that had one true answer, since nobody wrote there meanwhile.
+    """What the readers saw: `reads` by worker, and what these said of single things; a list tells of several.
 
-    `windows`: reads of what had changed since the same worker last answered for it: had it kept that answer, it would
-    have been found out.
+    `sharp`: of what had one true state, since nobody wrote there meanwhile. `windows`: of what had changed since the
+    same worker last told of it: had it kept that answer, it would have been found out.
     """
 
     reads: Counter[str] = field(default_factory=Counter)
@@ -52,14 +52,9 @@ class Findings:
 
     def note(self, worker: str, path: str, state: State, true: frozenset[State]) -> None:
         """Judge an answer by those that are true, and see what the worker's last one would be by now."""
-        self.reads[worker] += 1
         self.sharp += len(true) == 1
         self.windows += self._last.get((worker, path), state) not in true
         self._last[worker, path] = state
-        self.judge(worker, path, state, true)
-
-    def judge(self, worker: str, path: str, state: State, true: frozenset[State]) -> None:
-        """Keep what is stale."""
         if state not in true:
             self.stale.append(f"{path} is {state}, said {worker}, and not one of {sorted(map(str, true))}")
 
@@ -171,7 +166,7 @@ class Reader:
     async def act(self) -> None:
         """Read something."""
         repository = self.rng.choice(self.repositories)
-        read = self._list if self.rng.random() < 0.05 else self._look
+        read = self._list if self.rng.random() < 0.1 else self._look
         await read(repository)
 
     async def _look(self, repository: Repository) -> None:
@@ -179,6 +174,7 @@ class Reader:
         method = self.rng.choice(["GET", "HEAD"])
         moment = self.timeline.moment(path)
         answer = await self.wire.ask(method, path)
+        self.findings.reads[answer.worker] += 1
         state = answer.headers[b"docker-content-digest"].decode() if answer.status == 200 else None
         assert answer.status in {200, 404}, f"{method} {path}: {answer}"
         if state and method == "GET":
@@ -186,15 +182,16 @@ class Reader:
         self.findings.note(answer.worker, path, state, self.timeline.since(path, moment))
 
     async def _list(self, repository: Repository) -> None:
-        """List the tags, of which this says only whether they are there. No worker remembers lists."""
+        """List the tags, of which this says only whether they are there."""
         moments = {tag: self.timeline.moment(tag) for tag in repository.tags}
         answer = await self.wire.ask("GET", repository.path("tags", "list"))
         assert answer.status in {200, 404}, answer
+        self.findings.reads[answer.worker] += 1
         names = json.loads(answer.body)["tags"] if answer.status == 200 else ()
         listed = {repository.path("manifests", name) for name in names}
         for tag, moment in moments.items():
             true = frozenset("there" if state else None for state in self.timeline.since(tag, moment))
-            self.findings.judge(answer.worker, f"{tag}, listed,", "there" if tag in listed else None, true)
+            self.findings.note(answer.worker, f"{tag}, listed,", "there" if tag in listed else None, true)
 
 
 @dataclass
@@ -230,8 +227,8 @@ class Race:
         found = self.findings
         by_worker = " and ".join(map(str, found.reads.values()))
         return (
-            f"{self.timeline.writes} writes beside {by_worker} reads of the {WORKERS} workers; {found.sharp} reads had "
-            f"one true answer, {found.windows} one that was not the worker's last; {len(found.stale)} were stale"
+            f"{self.timeline.writes} writes beside {by_worker} reads of the {WORKERS} workers; {found.sharp} things "
+            f"had one true state, {found.windows} one that the worker had not told last; {len(found.stale)} were stale"
         )
 
     def _make_repository(self, number: int) -> Repository:
