@@ -3,6 +3,7 @@
 import errno
 from asyncio import run
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from moorage.errors import BlobUnknown, ManifestBlobUnknown, ManifestUnknown, Ob
 from moorage.metadata import blobs, tables
 from moorage.oci.digest import Digest
 from moorage.oci.reference import parse_tag
-from moorage.registry import manifests, mounts
+from moorage.registry import manifests, mounts, uploads
 from moorage.registry import scrub as scrubbing
+from moorage.registry.installation import SMALL_BLOB
 from moorage.registry.scrub import Fault, Finding, Summary
 from moorage.storage.keys import new_key
 from moorage.storage.memory import MemoryStore
@@ -58,15 +60,20 @@ class DisturbedStore(MemoryStore):
 def disturbed(folder: Path, clock: Clock) -> Iterator[tuple[Trial, DisturbedStore]]:
     """An installation whose store a test can disturb."""
     store = DisturbedStore()
-    app = run(open_app(folder, clock=clock, make_store=lambda _: store))
+    app = run(open_app(folder, clock=clock, make_store=lambda _: store, small_blob=0))
     yield enter(app, clock), store
     run(app.close())
 
 
 def push_small(trial: Trial, data: bytes = DATA) -> Digest:
     """Push a blob that is kept in its row."""
-    digest = Digest.of(data)
-    trial.finish(trial.start(), digest, sized(data))
+    digest, keeping = Digest.of(data), replace(trial.installation, small_blob=SMALL_BLOB)
+
+    async def push() -> None:
+        upload = await uploads.start(keeping, trial.owner, APP)
+        await uploads.finish(keeping, trial.owner, APP, upload.id, digest, sized(data))
+
+    run(push())
     return digest
 
 
@@ -319,11 +326,11 @@ def test_object_that_is_replaced_meanwhile_is_not_blamed(
     trial.overwrite(DIGEST, DAMAGED)
     (old,) = object_keys(trial, tables.blob_copy)
 
-    def replace(connection: sa.Connection, now: datetime) -> None:
+    def add_another(connection: sa.Connection, now: datetime) -> None:
         blobs.add_copy(connection, DIGEST, trial.installation.store_name, new_key(), now)
 
     async def disturb() -> None:
-        await trial.installation.database.write(replace)
+        await trial.installation.database.write(add_another)
         if fault is Fault.MISSING:
             await store.delete(old)
             raise ObjectMissing

@@ -192,7 +192,7 @@ class Trial:
 
     def overwrite(self, digest: Digest, data: bytes) -> None:
         """Let other bytes lie where a blob's are, as a failing disk does."""
-        (key,) = (row.key for row in self.rows(tables.blob_copy) if row.digest == str(digest))
+        key = self.copy_key(digest)
 
         async def write() -> None:
             stage = await self.installation.store.stage(key, create=False)
