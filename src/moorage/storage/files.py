@@ -88,7 +88,8 @@ def read_cached(path: Path, position: int, size: int) -> bytes | None:
     file = open_to_read(path, position + size)
     data = bytearray(size)
     try:
-        is_whole = os.preadv(file, [data], position, os.RWF_NOWAIT) == size
+        with translated(path):
+            is_whole = os.preadv(file, [data], position, os.RWF_NOWAIT) == size
     except OSError as error:
         if error.errno not in _NOT_CACHED:
             raise
