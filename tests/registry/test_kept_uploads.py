@@ -19,7 +19,7 @@ from moorage.registry import blobs, mounts, uploads
 from moorage.registry.chunks import Chunk, ChunkRefused
 from moorage.registry.installation import SMALL_BLOB
 from moorage.testing import Clock, open_app
-from tests.registry.trial import APP, OTHER, Trial, chunk, enter, sized
+from tests.registry.trial import APP, OTHER, Gate, Trial, chunk, enter, sized
 
 DATA = b"the bytes of a config"
 DIGEST = Digest.of(DATA)
@@ -145,18 +145,12 @@ def test_small_part_waits_for_a_large_one(trial: Trial) -> None:
     upload = trial.start()
 
     async def scenario() -> Upload:
-        begun, go_on = asyncio.Event(), asyncio.Event()
-
-        async def large() -> AsyncGenerator[bytes, None]:
-            yield LARGE
-            begun.set()
-            await go_on.wait()
-
-        first = asyncio.create_task(append(trial, upload, Chunk(large())))
-        await begun.wait()
+        gate = Gate()
+        first = asyncio.create_task(append(trial, upload, Chunk(gate.body(LARGE))))
+        await gate.reached()
         second = asyncio.create_task(append(trial, upload, chunk(DATA)))
         await asyncio.sleep(0.05)
-        go_on.set()
+        gate.open()
         await first
         return await second
 

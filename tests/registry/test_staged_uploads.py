@@ -20,7 +20,7 @@ from moorage.registry.chunks import Chunk, ChunkRefused
 from moorage.storage.filesystem import FilesystemStore
 from moorage.storage.memory import MemoryStage, MemoryStore
 from moorage.testing import Clock, open_app
-from tests.registry.trial import APP, Trial, body, chunk, enter
+from tests.registry.trial import APP, Gate, Trial, body, chunk, enter
 
 FIRST, SECOND = b"first half, ", b"second half"
 WHOLE = FIRST + SECOND
@@ -48,13 +48,6 @@ def files(folder: Path, clock: Clock) -> Iterator[Trial]:
     run(app.close())
 
 
-async def gated(gate: asyncio.Event, *pieces: bytes) -> AsyncGenerator[bytes, None]:
-    """Send the pieces, and hold the connection open until the gate opens."""
-    for piece in pieces:
-        yield piece
-    await gate.wait()
-
-
 def append(trial: Trial, upload: Upload, sent: Chunk) -> Coroutine[Any, Any, Upload]:
     """Begin a request that adds bytes."""
     return uploads.append(trial.installation, trial.owner, APP, upload.id, sent)
@@ -71,13 +64,13 @@ def test_second_writer_waits_for_the_first(files: Trial, place: ByteRange | None
     upload = files.start()
 
     async def scenario() -> Upload:
-        gate = asyncio.Event()
-        first = asyncio.create_task(append(files, upload, Chunk(gated(gate, FIRST))))
-        await asyncio.sleep(0.05)
+        gate = Gate()
+        first = asyncio.create_task(append(files, upload, Chunk(gate.body(FIRST))))
+        await gate.reached()
         second = asyncio.create_task(append(files, upload, Chunk(body(SECOND), place)))
         await asyncio.sleep(0.05)
         assert not second.done()
-        gate.set()
+        gate.open()
         await first
         return await second
 
@@ -92,14 +85,14 @@ def test_second_writer_that_waited_in_vain_is_refused(folder: Path, clock: Clock
     upload = trial.append(trial.start(), chunk(FIRST))
 
     async def scenario() -> None:
-        gate = asyncio.Event()
-        first = asyncio.create_task(append(trial, upload, Chunk(gated(gate, SECOND))))
-        await asyncio.sleep(0.05)
+        gate = Gate()
+        first = asyncio.create_task(append(trial, upload, Chunk(gate.body(SECOND))))
+        await gate.reached()
         for late in (append(trial, upload, chunk(b"too early")), finish(trial, upload, DIGEST, chunk())):
             with pytest.raises(ChunkRefused) as refused:
                 await late
             assert refused.value.upload.offset == len(FIRST)
-        gate.set()
+        gate.open()
         await first
 
     run(scenario())
@@ -113,8 +106,9 @@ def test_cancelled_request_gives_the_upload_back(files: Trial) -> None:
     upload = files.append(files.start(), chunk(FIRST))
 
     async def scenario() -> None:
-        task = asyncio.create_task(append(files, upload, Chunk(gated(asyncio.Event(), b"never recorded"))))
-        await asyncio.sleep(0.05)
+        gate = Gate()
+        task = asyncio.create_task(append(files, upload, Chunk(gate.body(b"never recorded"))))
+        await gate.reached()
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
@@ -158,14 +152,14 @@ def test_upload_that_expires_while_a_request_waits_for_it_is_unknown(files: Tria
     upload = files.append(files.start(), chunk(FIRST))
 
     async def scenario() -> list[object]:
-        gate = asyncio.Event()
-        writer = asyncio.create_task(append(files, upload, Chunk(gated(gate, b"more"))))
-        await asyncio.sleep(0.05)
+        gate = Gate()
+        writer = asyncio.create_task(append(files, upload, Chunk(gate.body(b"more"))))
+        await gate.reached()
         cancel = uploads.cancel(files.installation, files.owner, APP, upload.id)
         waiting = [asyncio.create_task(cancel), asyncio.create_task(finish(files, upload, DIGEST, chunk(SECOND)))]
         await asyncio.sleep(0.05)
         await expire(files)
-        gate.set()
+        gate.open()
         return await asyncio.gather(writer, *waiting, return_exceptions=True)
 
     assert [type(outcome) for outcome in run(scenario())] == [UploadUnknown] * 3
@@ -284,19 +278,12 @@ def test_object_made_for_an_upload_that_just_ended_does_not_stay(files: Trial) -
     upload = files.start()
 
     async def scenario() -> None:
-        gate, begun = asyncio.Event(), asyncio.Event()
-
-        async def held() -> AsyncGenerator[bytes, None]:
-            begun.set()
-            yield FIRST
-            await gate.wait()
-            yield SECOND
-
-        first = asyncio.create_task(finish(files, upload, DIGEST, Chunk(held())))
-        await begun.wait()
+        gate = Gate()
+        first = asyncio.create_task(finish(files, upload, DIGEST, Chunk(gate.body(FIRST, SECOND))))
+        await gate.reached()
         second = asyncio.create_task(append(files, upload, chunk(b"too late")))
         await asyncio.sleep(0.1)
-        gate.set()
+        gate.open()
         await first
         with pytest.raises(UploadUnknown):
             await second

@@ -1,5 +1,6 @@
 """An installation on trial: its owner, people with other rights, a clock to move, and the steps most tests take."""
 
+import asyncio
 import secrets
 from asyncio import run
 from collections.abc import AsyncGenerator, Sequence
@@ -48,6 +49,28 @@ def chunk(*pieces: bytes, broken: Exception | None = None) -> Chunk:
 def sized(data: bytes, place: ByteRange | None = None, *, broken: Exception | None = None) -> Chunk:
     """Send bytes, and tell beforehand how many: so a small blob that comes whole needs no object."""
     return Chunk(body(data, broken=broken), place, len(data))
+
+
+class Gate:
+    """Holds a request in the middle of its body: it has the upload for itself by then."""
+
+    def __init__(self) -> None:
+        self._reached, self._opened = asyncio.Event(), asyncio.Event()
+
+    async def body(self, before: bytes, behind: bytes = b"") -> AsyncGenerator[bytes, None]:
+        """Send bytes, and once the gate is open those that belong behind it."""
+        yield before
+        self._reached.set()
+        await self._opened.wait()
+        yield behind
+
+    async def reached(self) -> None:
+        """Wait until somebody stands before the gate."""
+        await self._reached.wait()
+
+    def open(self) -> None:
+        """Let the request go on."""
+        self._opened.set()
 
 
 @dataclass(frozen=True, slots=True)
