@@ -2,6 +2,7 @@
 
 from asyncio import run, sleep
 from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from moorage.errors import BodyInterrupted
 from moorage.oci.digest import Digest
-from moorage.registry.pouring import pour
-from moorage.storage.contract import CHUNK, Stage
+from moorage.registry.pouring import LARGEST, SMALLEST, Buffers, pour
+from moorage.storage.contract import Stage
 from moorage.storage.keys import new_key
 from moorage.storage.memory import MemoryStore
 from tests.registry.trial import body
@@ -31,58 +32,58 @@ def test_what_is_sent_is_written_in_order(pieces: list[bytes]) -> None:
 
     async def scenario() -> None:
         stage = await new_stage()
-        await pour(body(*pieces), stage)
+        await pour(body(*pieces), stage, Buffers())
         assert await stage.digest("sha256") == Digest.of(b"".join(pieces))
 
     run(scenario())
 
 
-@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 12345])
+@pytest.mark.parametrize("size", [LARGEST - 1, LARGEST, LARGEST + 1, 3 * LARGEST, 3 * LARGEST + 12345])
 def test_large_bodies_arrive_whole(size: int) -> None:
-    """Around the size of a chunk nothing is lost, doubled or swapped."""
+    """Around the size of a piece nothing is lost, doubled or swapped."""
     data = Digest.of(b"").encoded.encode() * (size // 64 + 1)
     data = data[:size]
 
     async def scenario() -> None:
         stage = await new_stage()
-        await pour(body(*(data[start : start + PIECE] for start in range(0, size, PIECE))), stage)
+        await pour(body(*(data[start : start + PIECE] for start in range(0, size, PIECE))), stage, Buffers())
         assert await stage.digest("sha256") == Digest.of(data)
 
     run(scenario())
 
 
-def test_no_more_than_two_chunks_wait_in_memory() -> None:
+def test_no_more_than_two_pieces_wait_in_memory() -> None:
     """A body of any size is written while it comes: whoever sends fast waits for whoever writes slowly."""
 
     async def scenario() -> None:
         stage, waiting = await new_stage(), []
 
         async def endless() -> AsyncGenerator[bytes, None]:
-            for number in range(10 * CHUNK // PIECE):
+            for number in range(10 * LARGEST // PIECE):
                 waiting.append(number * PIECE - stage.offset)
                 yield bytes(PIECE)
 
-        await pour(endless(), stage)
-        assert stage.offset == 10 * CHUNK
-        assert max(waiting) <= 2 * CHUNK
+        await pour(endless(), stage, Buffers())
+        assert stage.offset == 10 * LARGEST
+        assert max(waiting) <= 2 * LARGEST
 
     run(scenario())
 
 
-@pytest.mark.parametrize("pieces", [0, 1, CHUNK // PIECE, CHUNK // PIECE + 1, 3 * CHUNK // PIECE])
+@pytest.mark.parametrize("pieces", [0, 1, LARGEST // PIECE, LARGEST // PIECE + 1, 3 * LARGEST // PIECE])
 def test_what_came_before_a_body_broke_is_written(pieces: int) -> None:
     """The body's own error is raised, and no byte that came is lost."""
 
     async def scenario() -> None:
         stage = await new_stage()
         with pytest.raises(BodyInterrupted):
-            await pour(body(*[bytes(PIECE)] * pieces, broken=BodyInterrupted()), stage)
+            await pour(body(*[bytes(PIECE)] * pieces, broken=BodyInterrupted()), stage, Buffers())
         assert stage.offset == pieces * PIECE
 
     run(scenario())
 
 
-@pytest.mark.parametrize("pieces", [1, CHUNK // PIECE, 3 * CHUNK // PIECE])
+@pytest.mark.parametrize("pieces", [1, LARGEST // PIECE, 3 * LARGEST // PIECE])
 def test_stage_that_takes_no_more_ends_the_pouring(pieces: int) -> None:
     """The error of a write that ran beside the body is not lost, and the body is not read on for nothing."""
 
@@ -97,7 +98,21 @@ def test_stage_that_takes_no_more_ends_the_pouring(pieces: int) -> None:
                 await sleep(0)
 
         with pytest.raises(ValueError, match="closed"):
-            await pour(counted(), stage)
-        assert sum(read) <= 2 * CHUNK
+            await pour(counted(), stage, Buffers())
+        assert sum(read) <= 2 * LARGEST
 
     run(scenario())
+
+
+def test_many_bodies_at_once_get_less_memory_each() -> None:
+    """All pairs together grow slowly with their number, and the memory of those that are done is there again."""
+    buffers = Buffers()
+    with ExitStack() as bodies:
+        pairs = [bodies.enter_context(buffers.pair()) for _ in range(64)]
+        sizes = [len(one) for one, _ in pairs]
+        assert sizes == sorted(sizes, reverse=True)
+        assert (sizes[0], sizes[-1]) == (LARGEST, SMALLEST)
+        assert 2 * sum(sizes) <= 32 * LARGEST
+        assert all(len(one) == len(other) for one, other in pairs)
+    with buffers.pair() as (one, _):
+        assert len(one) == LARGEST

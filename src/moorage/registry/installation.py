@@ -11,6 +11,7 @@ from moorage.metadata import installations
 from moorage.metadata.database import Database
 from moorage.registry.memory import CallerMemory, Memory
 from moorage.registry.passwords import Passwords
+from moorage.registry.pouring import Buffers
 from moorage.storage.contract import BlobStore
 
 # What rows call the one store that there is; a name of its own each, once there are several.
@@ -36,6 +37,7 @@ class Installation:
     small_blob: int
     memory: Memory
     callers: CallerMemory
+    buffers: Buffers
 
 
 async def open_installation(
@@ -68,4 +70,5 @@ async def open_installation(
         small_blob=small_blob,
         memory=Memory(database.watch()),
         callers=CallerMemory(),
+        buffers=Buffers(),
     )

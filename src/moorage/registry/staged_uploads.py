@@ -60,7 +60,7 @@ class Writing:
         before = self.stage.offset
         chunk.check_start(self.upload)
         try:
-            await pour(chunk.limited(), self.stage)
+            await pour(chunk.limited(), self.stage, self.session.installation.buffers)
         except BodyInterrupted:
             await self._record()
             raise

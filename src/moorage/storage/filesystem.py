@@ -32,6 +32,8 @@ RESERVE = 512 << 20
 
 _ROOM_CHECK_EVERY = 4 << 20
 _LOCK_POLL = 0.02
+# Bytes that take longer to hash than to hand over to another thread.
+_WORTH_A_THREAD = 128 << 10
 _WRITERS = 16
 _READERS = 8
 _PATHS = 4096
@@ -46,12 +48,16 @@ T = TypeVar("T")
 class FilesystemStage:
     """An object of a FilesystemStore that is being written. The open file holds the lock."""
 
-    def __init__(self, file: int, path: Path, pool: Executor, check_room: Callable[[], None]) -> None:
+    def __init__(
+        self, file: int, path: Path, pool: Executor, hashers: Executor, check_room: Callable[[], None]
+    ) -> None:
         self._file = file
         self._path = path
+        self._offset = 0
         self._appender = Appender(file)
         self._hashes = RunningHashes({}, 0)
         self._pool = pool
+        self._hashers = hashers
         self._check_room = check_room
         self._unchecked = _ROOM_CHECK_EVERY
         # Held by the step under way. Its coroutine may be gone by then, so that only a lock of threads can tell.
@@ -61,7 +67,7 @@ class FilesystemStage:
     @property
     def offset(self) -> int:
         """The bytes that lie there."""
-        return self._hashes.length
+        return self._offset
 
     async def resume(
         self, offset: int, *, algorithms: Sequence[str] = ("sha256",), hash_state: bytes | None = None
@@ -70,7 +76,7 @@ class FilesystemStage:
         await self._run(partial(self._cut, offset, algorithms, hash_state))
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append `data` and hash it, in one hop to a thread."""
+        """Append `data`, and hash it meanwhile."""
         await self._run(partial(self._append, data))
 
     async def digest(self, algorithm: str) -> Digest:
@@ -85,8 +91,8 @@ class FilesystemStage:
         return running.digest()
 
     def hash_state(self) -> bytes | None:
-        """Save the running hashes."""
-        return self._hashes.save()
+        """Save the running hashes; None after a write that failed, whose bytes they may have seen."""
+        return self._hashes.save() if self._hashes.length == self._offset else None
 
     async def sync(self) -> None:
         """Make the bytes, then the object's name, survive a power cut."""
@@ -126,6 +132,7 @@ class FilesystemStage:
     def _cut(self, offset: int, algorithms: Sequence[str], hash_state: bytes | None) -> None:
         length = min(offset, os.fstat(self._file).st_size)
         os.ftruncate(self._file, length)
+        self._offset = length
         self._hashes = RunningHashes.resume(algorithms, length, hash_state)
 
     def _append(self, data: bytes | bytearray | memoryview) -> None:
@@ -134,8 +141,20 @@ class FilesystemStage:
         if self._unchecked >= _ROOM_CHECK_EVERY:
             self._check_room()
             self._unchecked = 0
-        self._appender.append(rest, self.offset)
-        self._hashes.update(data)
+        if rest.nbytes < _WORTH_A_THREAD:
+            self._appender.append(rest, self._offset)
+            self._hashes.update(data)
+        else:
+            self._append_and_hash(rest)
+        self._offset += rest.nbytes
+
+    def _append_and_hash(self, data: memoryview) -> None:
+        """Hash bytes while they are written; both are done with them at the end, whatever happens."""
+        hashing = self._hashers.submit(self._hashes.update, data)
+        try:
+            self._appender.append(data, self._offset)
+        finally:
+            hashing.result()
 
     def _rehash(self, running: RunningHash, position: int) -> None:
         file = self._appender.read_back()
@@ -180,6 +199,8 @@ class FilesystemStore:
         self._place = lru_cache(maxsize=_PATHS)(self._make_path)
         self._claim()
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-write")
+        # Of their own: whoever waits for one of these must never keep it from starting.
+        self._hashers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="store-hash")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
 
     async def stage(self, key: str, *, create: bool, wait: float = 5.0) -> FilesystemStage:
@@ -248,6 +269,7 @@ class FilesystemStore:
     async def close(self) -> None:
         """Wait for the steps under way, and end the threads."""
         await asyncio.to_thread(self._writers.shutdown)
+        await asyncio.to_thread(self._hashers.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
 
     async def _run(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -260,7 +282,9 @@ class FilesystemStore:
         """Lock the object; None while another has the lock."""
         with files.translated(path):
             file = files.lock_file(path, create=create)
-        return None if file is None else FilesystemStage(file, path, self._writers, self._check_room)
+        if file is None:
+            return None
+        return FilesystemStage(file, path, self._writers, self._hashers, self._check_room)
 
     def _check_room(self) -> None:
         free = self._free_bytes(self._root)
