@@ -79,12 +79,15 @@ def test_drain_is_bounded() -> None:
     assert 1_000_000 < body.read < 1_300_000
 
 
-@pytest.mark.parametrize("headers", [[("Expect", "100-continue")], [("Content-Length", "0")]])
-def test_nothing_to_drain(headers: list[tuple[str, str]]) -> None:
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [("PUT", [("Expect", "100-continue")]), ("PUT", [("Content-Length", "0")]), ("GET", []), ("HEAD", [])],
+)
+def test_nothing_to_drain(method: str, headers: list[tuple[str, str]]) -> None:
     """A client that waits for leave to send, or has nothing to send, is not waited for."""
     body = Body(b"x")
 
-    asyncio.run(request_of(scope_of("PUT", headers=headers), body).drain())
+    asyncio.run(request_of(scope_of(method, headers=headers), body).drain())
 
     assert body.read == 0
 

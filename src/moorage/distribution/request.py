@@ -21,6 +21,8 @@ _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
 # Bytes of a refused request's body that are still read, so that its sender gets round to reading the answer.
 _DRAINED = 1024 * 1024
 _DRAIN_SECONDS = 2.0
+# Methods whose requests have no body; one that has all the same is not worth waiting for.
+_BODILESS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Request:
 
         One that waits to be told to send (Expect: 100-continue) is not told to.
         """
-        if self._body_ended or self.content_length == 0:
+        if self._body_ended or self.content_length == 0 or self.method in _BODILESS:
             return True
         if self.header("expect") is not None:
             return False

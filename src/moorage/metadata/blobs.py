@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from moorage.metadata import changes
-from moorage.metadata.batches import in_batches
+from moorage.metadata.batches import SOME, in_batches
 from moorage.metadata.tables import blob, blob_copy, manifest, manifest_reference, registry, repository, repository_blob
 from moorage.oci.digest import Digest
 
@@ -97,15 +97,20 @@ def unlink(connection: sa.Connection, repository_id: str, digest: Digest) -> boo
     return connection.execute(sa.delete(repository_blob).where(here)).rowcount == 1
 
 
+_AVAILABLE = (
+    sa.select(repository_blob.c.digest)
+    .join_from(repository_blob, blob)
+    .where(
+        repository_blob.c.repository_id == sa.bindparam("repository_id"),
+        repository_blob.c.digest.in_(SOME),
+        blob.c.content.is_not(None) | sa.exists().where(blob_copy.c.digest == blob.c.digest, _IS_SOUND),
+    )
+)
+
+
 def available(connection: sa.Connection, repository_id: str, digests: Collection[str]) -> set[str]:
     """Return those of some digests that are blobs of a repository and have bytes, in their row or in a sound copy."""
-    copies = sa.exists().where(blob_copy.c.digest == blob.c.digest, _IS_SOUND)
-    query = (
-        sa.select(repository_blob.c.digest)
-        .join_from(repository_blob, blob)
-        .where(repository_blob.c.repository_id == repository_id, blob.c.content.is_not(None) | copies)
-    )
-    return in_batches(connection, query, repository_blob.c.digest, digests)
+    return in_batches(connection, _AVAILABLE, digests, {"repository_id": repository_id})
 
 
 def user_manifest(connection: sa.Connection, repository_id: str, digest: Digest) -> str | None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from moorage.metadata import changes
-from moorage.metadata.batches import in_batches
+from moorage.metadata.batches import SOME, in_batches
 from moorage.metadata.tables import manifest, manifest_reference
 from moorage.oci.descriptor import Descriptor
 from moorage.oci.digest import Digest
@@ -40,7 +40,7 @@ _LIVE = sa.and_(manifest.c.repository_id == sa.bindparam("in_repository"), manif
 _THIS = sa.and_(_LIVE, manifest.c.digest == sa.bindparam("named"))
 _IS_SOUND = manifest.c.quarantined_at.is_(None)
 _FIND = sa.select(manifest.c.media_type, manifest.c.content).where(_THIS, _IS_SOUND)
-_EXISTING = sa.select(manifest.c.digest).where(_LIVE, _IS_SOUND)
+_EXISTING = sa.select(manifest.c.digest).where(_LIVE, _IS_SOUND, manifest.c.digest.in_(SOME))
 _INSERT = insert(manifest)
 _PUT = _INSERT.on_conflict_do_update(
     index_elements=[manifest.c.repository_id, manifest.c.digest],
@@ -72,8 +72,7 @@ def find(connection: sa.Connection, repository_id: str, digest: Digest) -> Manif
 
 def existing(connection: sa.Connection, repository_id: str, digests: Collection[str]) -> set[str]:
     """Return those of some digests that `find` would find in a repository."""
-    query = _EXISTING.params(in_repository=repository_id)
-    return in_batches(connection, query, manifest.c.digest, digests)
+    return in_batches(connection, _EXISTING, digests, {"in_repository": repository_id})
 
 
 def put(connection: sa.Connection, repository_id: str, new: NewManifest, now: datetime) -> None:
