@@ -110,13 +110,13 @@ async def let_all_go(data: Path) -> None:
 
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
 def test_killed_at_every_step(
-    deed: Deed, server: Server, token: str, order: Path, new_rng: Random, scale: Scale, report: Report
+    deed: Deed, server: Server, token: str, order: Path, rng: Random, scale: Scale, report: Report
 ) -> None:
     """No step is the wrong one to die at: promises hold, the deed can be done to its end, and nothing is left over."""
-    every = list(orders(deed, new_rng))
-    chosen = new_rng.sample(every, min(scale(len(every)), len(every)))
-    for number, one in enumerate(chosen):
-        name = f"main/{deed.__name__}-{number}".replace("_", "-")
+    every = list(orders(deed, rng))
+    chosen = rng.sample(every, min(scale(len(every)), len(every)))
+    for one in chosen:
+        name = f"main/{deed.__name__}-{rng.getrandbits(32):08x}".replace("_", "-")
         doer = Doer(name, Random(name), data=server.data, order=order)  # noqa: S311 - bytes for blobs
         try:
             die_and_go_on(server, token, doer, deed, one)
