@@ -113,7 +113,7 @@ func (w *workload) next(space []byte) (image, bool) {
 }
 
 func (w *workload) sum(clients []*client, elapsed time.Duration) imagesResult {
-	result := imagesResult{Failures: w.failures}
+	result := imagesResult{Failures: w.failures, Blobs: []string{}}
 	var pushing, pulling []*record
 	for _, c := range clients {
 		pushing, pulling = append(pushing, &c.pushes), append(pulling, &c.pulls)
