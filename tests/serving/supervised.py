@@ -14,8 +14,8 @@ FOLDER = Path(sys.argv[1])
 
 
 def note(what: str, name: str) -> None:
-    """Leave a mark, a file called WHAT-NAME-PID."""
-    (FOLDER / f"{what}-{name}-{os.getpid()}").touch()
+    """Leave a mark, a file called WHAT-NAME-PID, that says when: a file's own time is too coarse to tell an order."""
+    (FOLDER / f"{what}-{name}-{os.getpid()}").write_text(str(time.monotonic_ns()))
 
 
 def obedient(name: str) -> Callable[[Callable[[], None]], None]:
