@@ -69,6 +69,8 @@ async def _filled(body: AsyncIterator[bytes], pair: tuple[mmap, mmap]) -> AsyncG
                     yield memoryview(memory)
                     memory, filled = next(memories), 0
     except Exception:
-        yield memoryview(memory)[:filled]
+        if filled:
+            yield memoryview(memory)[:filled]
         raise
-    yield memoryview(memory)[:filled]
+    if filled:  # a request that brings nothing writes nothing, so that it works on a full disk
+        yield memoryview(memory)[:filled]
