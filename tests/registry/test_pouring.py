@@ -2,7 +2,7 @@
 
 from asyncio import run, sleep
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 import pytest
 from hypothesis import given
@@ -116,3 +116,16 @@ def test_many_bodies_at_once_get_less_memory_each() -> None:
         assert all(len(one) == len(other) for one, other in pairs)
     with buffers.pair() as (one, _):
         assert len(one) == LARGEST
+
+
+@pytest.mark.parametrize("broken", [None, BodyInterrupted()])
+def test_body_without_bytes_writes_nothing(broken: Exception | None) -> None:
+    """The request that only ends an upload needs no room, and so works where a stage would take nothing more."""
+
+    async def scenario() -> None:
+        stage = await new_stage()
+        await stage.close()  # any write would fail
+        with pytest.raises(BodyInterrupted) if broken else nullcontext():
+            await pour(body(b"", broken=broken), stage, Buffers())
+
+    run(scenario())
