@@ -91,7 +91,7 @@ FAULTS: Final = (
         "src/moorage/metadata/writer.py",
         '        self._driver.execute("RELEASE unit")',
         '        self._driver.execute("RELEASE unit")\n        job.answer()',
-        ("tests/proofs/test_failpoints.py::test_killed_at_every_step[delete_tag]",),
+        ("tests/proofs/test_failpoints.py::test_killed_at_every_step[fixed-delete_tag]",),
     ),
     Fault(
         "an object that is forgotten before it is removed",
@@ -99,7 +99,7 @@ FAULTS: Final = (
         "        await installation.store.delete(key)",
         "        await installation.database.write(lambda connection, _: doomed_objects.forget(connection, keys))\n"
         "        await installation.store.delete(key)",
-        ("tests/proofs/test_failpoints.py::test_killed_at_every_step[remove_objects]",),
+        ("tests/proofs/test_failpoints.py::test_killed_at_every_step[fixed-remove_objects]",),
     ),
     Fault(
         "a sync that may be tried again",
