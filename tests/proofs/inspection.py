@@ -79,6 +79,7 @@ def assert_complete(data: Path, *, rehash: bool = False) -> Inventory:
         assert digest_of(content, digest.partition(":")[0]) == digest
     for key, copy in inventory.copies.items():
         path = data / _STORE / key
+        assert path.is_file(), f"{copy.digest} has no object at {key}"
         assert path.stat().st_size == copy.size, f"{copy.digest} lies at {key} with another size than {copy.size}"
         if rehash:
             _assert_digest(path, copy.digest)
